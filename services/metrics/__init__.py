@@ -1,0 +1,1 @@
+"""Collection and storage of samples, and the PromQL that reads them."""

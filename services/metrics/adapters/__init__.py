@@ -1,0 +1,1 @@
+"""What connects the metrics service to databases and to the world."""

@@ -1,0 +1,1 @@
+"""Rules and values of the metrics service; knows no gRPC, HTTP or SQL."""
