@@ -8,7 +8,7 @@ shared fields, the TOML file's table `[metrics]`, the file's top level when shar
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -25,6 +25,13 @@ class ConfigError(InvalidArgumentError):
 
     default_reason = "INVALID_SETTINGS"
 
+    @classmethod
+    def of(cls, problems: Iterable[FieldError]) -> "ConfigError":
+        """One error that tells of them all."""
+        problems = tuple(problems)
+        lines = "\n".join(f"  {problem.field}: {problem.message}" for problem in problems)
+        return cls(f"these settings cannot be used:\n{lines}", fields=problems)
+
 
 class CommonSettings(BaseModel):
     """The settings that every service shares; a service subclasses it and names itself in `service`."""
@@ -34,7 +41,9 @@ class CommonSettings(BaseModel):
 
     data_dir: Path = Field(Path("openmanager-data"), description="Folder that holds everything the suite keeps.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
-    log_format: Literal["json", "text"] = Field("json", description="How log lines look.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="How log lines look; auto is text on a terminal and JSON elsewhere."
+    )
     tz: str = Field("UTC", description="IANA time zone for times in questions and answers.")
     lang: Literal["ko", "en"] = Field("en", description="Language where a question does not tell.")
     demo: bool = Field(False, description="Watch a demo fleet of twenty virtual servers beside this host.")
@@ -108,8 +117,7 @@ def load_settings(
             name = str(error["loc"][0]) if error["loc"] else "settings"
             problems.append(FieldError(sources.get(name, name), error["msg"].removeprefix("Value error, ")))
     if problems or settings is None:
-        lines = "\n".join(f"  {problem.field}: {problem.message}" for problem in problems)
-        raise ConfigError(f"these settings cannot be used:\n{lines}", fields=problems)
+        raise ConfigError.of(problems)
     return settings
 
 

@@ -21,7 +21,7 @@ def _add_request_id(_logger: object, _name: str, event: structlog.typing.EventDi
     return event
 
 
-def configure_logging(level: str = "INFO", form: Literal["json", "text"] = "json") -> Callable[[], None]:
+def configure_logging(level: str = "INFO", form: Literal["auto", "json", "text"] = "auto") -> Callable[[], None]:
     """Send the logs of structlog and of the standard library to standard error; returns what flushes and ends it.
 
     A queue and a thread stand between the event loop and the stream, so a slow reader of the log delays no request.
@@ -35,7 +35,7 @@ def configure_logging(level: str = "INFO", form: Literal["json", "text"] = "json
         structlog.processors.format_exc_info,
     ]
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
-    if form == "text":
+    if form == "text" or (form == "auto" and sys.stderr.isatty()):
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
