@@ -83,10 +83,10 @@ lock: $(STAMPS)/build  ## Write the lock files anew
 	tools/lock.sh $(BIN)/uv
 
 up:  ## Run the suite in a container
-	docker compose up --build --detach
+	docker compose --profile default up --build --detach
 
 down:  ## Stop the containers
-	docker compose down
+	docker compose --profile default --profile split down
 
 clean:  ## Remove the environment and everything made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache services/gateway/static/vendor
