@@ -1,0 +1,1 @@
+"""What keeps the fleet's size between starts."""

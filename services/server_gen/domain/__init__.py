@@ -1,0 +1,1 @@
+"""The fleet and its physics; knows no gRPC and no files."""
