@@ -1,0 +1,1 @@
+"""gRPC within one process: unmodified stubs and servicers, no socket."""

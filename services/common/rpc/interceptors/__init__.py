@@ -1,0 +1,1 @@
+"""What surrounds every call on every transport."""
