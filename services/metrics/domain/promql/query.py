@@ -1,0 +1,148 @@
+"""The two ways to ask: the value of an expression at one time, or at each step of a range.
+
+A query first reads everything it needs, asynchronously, and is then evaluated in one synchronous go: on the event loop when it is
+small, in a thread when it is not.
+"""
+
+import asyncio
+from typing import Final
+
+import numpy as np
+
+from services.metrics.domain.ports import SeriesData
+from services.metrics.domain.promql.errors import BadDataError, QueryTooLargeError
+from services.metrics.domain.promql.evaluator import evaluate
+from services.metrics.domain.promql.expressions import Expression, ValueType, value_type
+from services.metrics.domain.promql.parser import parse
+from services.metrics.domain.promql.plan import Fetch, Plan
+from services.metrics.domain.promql.rows import to_matrix
+from services.metrics.domain.promql.values import (
+    DEFAULT_LIMITS,
+    IndexArray,
+    InstantResult,
+    Matrix,
+    QueryLimits,
+    RangeResult,
+    Reader,
+    Rows,
+    Scalar,
+    Text,
+    Value,
+    Vector,
+    Windows,
+)
+
+MAX_TIME_MS: Final = 2**53
+"""Evaluation times beyond this (285,000 years) are refused; arithmetic on times cannot overflow then."""
+
+_THREAD_CELLS: Final = 50_000
+"""Above this many samples or cells an evaluation may take milliseconds, and goes to a thread."""
+
+
+async def evaluate_instant(
+    expr: str | Expression, reader: Reader, time_ms: int, *, limits: QueryLimits = DEFAULT_LIMITS
+) -> InstantResult:
+    """Value of the expression at one time.
+
+    Args:
+        expr: text or parsed expression of any type.
+        reader: where samples come from.
+        time_ms: evaluation time.
+        limits: what the query may cost.
+
+    Returns:
+        A `Vector`, `Scalar` or `Text`; a range selector on top gives the `Matrix` of its samples.
+
+    Raises:
+        BadDataError: the expression or the time is malformed or not supported.
+        ExecutionError: these data have no answer to the expression.
+        QueryTooLargeError: a limit is exceeded.
+    """
+    expression = parse(expr) if isinstance(expr, str) else expr
+    value, samples_read = await _run(Plan(expression, time_ms, time_ms, 1), reader, limits)
+    match value:
+        case Rows():
+            here = value.present[:, 0]
+            labels = [value.labels[i] for i in np.flatnonzero(here).tolist()]
+            return InstantResult(Vector(labels, np.full(len(labels), time_ms, np.int64), value.values[here, 0]), samples_read)
+        case Windows():
+            return InstantResult(_samples_of(value), samples_read)
+        case str():
+            return InstantResult(Text(time_ms, value), samples_read)
+        case _:
+            return InstantResult(Scalar(time_ms, float(value[0])), samples_read)
+
+
+async def evaluate_range(
+    expr: str | Expression,
+    reader: Reader,
+    start_ms: int,
+    end_ms: int,
+    step_ms: int,
+    *,
+    limits: QueryLimits = DEFAULT_LIMITS,
+) -> RangeResult:
+    """Values of the expression at start, start + step, ... <= end.
+
+    Args:
+        expr: text or parsed expression; a scalar or an instant vector.
+        reader: where samples come from.
+        start_ms: first step.
+        end_ms: last possible step, inclusive.
+        step_ms: distance of the steps, positive.
+        limits: what the query may cost.
+
+    Raises:
+        BadDataError: the expression or the range is malformed or not supported, or there are too many steps.
+        ExecutionError: these data have no answer to the expression.
+        QueryTooLargeError: a limit is exceeded.
+    """
+    expression = parse(expr) if isinstance(expr, str) else expr
+    kind = value_type(expression)
+    if kind not in (ValueType.SCALAR, ValueType.VECTOR):
+        raise BadDataError(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
+    if step_ms <= 0:
+        raise BadDataError("zero or negative query resolution step widths are not accepted. Try a positive integer")
+    if end_ms < start_ms:
+        raise BadDataError("end timestamp must not be before start time")
+    if (end_ms - start_ms) // step_ms > limits.max_steps:
+        raise BadDataError(
+            f"exceeded maximum resolution of {limits.max_steps:,} points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)"
+        )
+    plan = Plan(expression, start_ms, end_ms, step_ms)
+    value, samples_read = await _run(plan, reader, limits)
+    if isinstance(value, np.ndarray):
+        value = Rows([()], value[None, :], np.ones((1, len(value)), np.bool_))
+    if not isinstance(value, Rows):
+        raise TypeError(f"a range has no {type(value).__name__}")
+    return RangeResult(to_matrix(value, plan.times_ms), samples_read)
+
+
+async def _run(plan: Plan, reader: Reader, limits: QueryLimits) -> tuple[Value, int]:
+    if max(abs(plan.start_ms), abs(plan.end_ms)) > MAX_TIME_MS:
+        raise BadDataError("the time of the query is out of bounds")
+    data: dict[Fetch, SeriesData] = {}
+    samples = cells = 0
+    steps = (plan.end_ms - plan.start_ms) // plan.step_ms + 1
+    for fetch in plan.fetches():
+        left = limits.max_samples - samples
+        found = await reader.select(fetch.matchers, fetch.start_ms, fetch.end_ms, max_samples=left)
+        if len(found.values) > left:
+            raise QueryTooLargeError("query processing would load too many samples into memory in query execution")
+        if len(found.labels) > limits.max_series:
+            raise QueryTooLargeError(f"a selector of the query matches more than {limits.max_series:,} series")
+        data[fetch] = found
+        samples += len(found.values)
+        cells += len(found.labels) * steps
+    if samples + cells > _THREAD_CELLS:
+        return await asyncio.to_thread(evaluate, plan, data, limits), samples
+    return evaluate(plan, data, limits), samples
+
+
+def _samples_of(windows: Windows) -> Matrix:
+    """The samples in the only window of each series."""
+    low, counts = windows.low[:, 0], windows.counts[:, 0]
+    offsets: IndexArray = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    index = np.arange(offsets[-1]) + np.repeat(low - offsets[:-1], counts)
+    return Matrix(windows.labels, offsets, windows.timestamps_ms[index], windows.values[index])

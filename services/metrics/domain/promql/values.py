@@ -1,0 +1,156 @@
+"""What a query takes in (`Reader`, `QueryLimits`), what it gives, and what passes between its parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray, Matcher, SeriesData, TimeArray, ValueArray
+
+IndexArray: TypeAlias = NDArray[np.int64]
+
+LOOKBACK_MS: Final = 300_000
+"""An instant selector takes the newest sample that is not older than this (inclusive, as Prometheus 2.x)."""
+
+
+class Reader(Protocol):
+    """Where samples come from; `SampleStore` is one."""
+
+    async def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, max_samples: int | None = None
+    ) -> SeriesData:
+        """Samples with start_ms <= time <= end_ms of the series that meet every matcher."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """What one query may cost.
+
+    Attributes:
+        max_samples: samples read, and cells (series x steps) of any intermediate result.
+        max_steps: steps of a range query.
+        max_series: series read by one selector.
+    """
+
+    max_samples: int = 50_000_000
+    max_steps: int = 11_000
+    max_series: int = 200_000
+
+
+DEFAULT_LIMITS: Final = QueryLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number without labels."""
+
+    timestamp_ms: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal."""
+
+    timestamp_ms: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One sample a series: k labels, timestamps_ms i64[k] (all the evaluation time), values f64[k]."""
+
+    labels: list[Labels]
+    timestamps_ms: TimeArray
+    values: ValueArray
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Samples of k series, one after the other: row i is `offsets[i]:offsets[i + 1]` of the columns.
+
+    offsets i64[k + 1], timestamps_ms i64[m] ascending in a row, values f64[m].
+    """
+
+    labels: list[Labels]
+    offsets: IndexArray
+    timestamps_ms: TimeArray
+    values: ValueArray
+
+
+@dataclass(frozen=True, slots=True)
+class InstantResult:
+    """Value of an expression at one time, and how many stored samples were read for it."""
+
+    value: Vector | Scalar | Matrix | Text
+    samples_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeResult:
+    """Values of an expression at each step, ordered by labels; a scalar is one row without labels."""
+
+    matrix: Matrix
+    samples_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An instant vector at each step of a grid: labels [n], values f64[n, steps], present bool[n, steps].
+
+    NaN is a value like any other; `present` alone says where there is one. Cells that are not present hold anything.
+    """
+
+    labels: list[Labels]
+    values: ValueArray
+    present: MaskArray
+
+    @staticmethod
+    def empty(steps: int) -> "Rows":
+        """No series."""
+        return Rows([], np.empty((0, steps)), np.empty((0, steps), np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A range vector at each step: the samples of n series, and for each step a slice of them.
+
+    Attributes:
+        labels: n label sets.
+        timestamps_ms: i64[m], ascending within a series.
+        values: f64[m], without staleness markers.
+        low: i64[n, steps], index of the first sample in the window.
+        high: i64[n, steps], index after the last one.
+        starts_ms: i64[steps], start of each window, inclusive.
+        ends_ms: i64[steps], end of each window, inclusive.
+        times_ms: i64[steps], evaluation times; the ends before offset and `@`.
+    """
+
+    labels: list[Labels]
+    timestamps_ms: TimeArray
+    values: ValueArray
+    low: IndexArray
+    high: IndexArray
+    starts_ms: TimeArray
+    ends_ms: TimeArray
+    times_ms: TimeArray
+
+    @property
+    def counts(self) -> IndexArray:
+        """Samples in each window, i64[n, steps]."""
+        return self.high - self.low
+
+
+Grid: TypeAlias = tuple[ValueArray, MaskArray]
+"""Values and presence of equal shape [n, steps]."""
+
+Value: TypeAlias = Rows | Windows | ValueArray | str
+"""What an expression evaluates to; an array f64[steps] is a scalar."""
+
+
+def without_name(labels: Labels) -> Labels:
+    """The labels but the name of the metric."""
+    return tuple(pair for pair in labels if pair[0] != NAME_LABEL)

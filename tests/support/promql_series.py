@@ -1,0 +1,94 @@
+"""Series written in a line, and a reader of them: `cpu{server="a"} 0+10x3 _ 5 stale` is 0 10 20 30, a gap, 5 and a staleness marker.
+
+Samples are one interval apart, the first at time 0. `a+bxn` stands for a, a+b, ... a+n*b (n + 1 samples), `axn` for a, n + 1 times.
+"""
+
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.metrics.domain.ports import Labels, Matcher, MatchOp, SeriesData
+
+STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+_RAMP = re.compile(r"(?P<start>[-+]?[\d.]+(?:e[-+]?\d+)?)(?:(?P<step>[-+][\d.]+(?:e[-+]?\d+)?))?x(?P<times>\d+)")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: labels, timestamps_ms i64[m], values f64[m]."""
+
+    labels: Labels
+    timestamps_ms: np.ndarray
+    values: np.ndarray
+
+
+class MemoryReader:
+    """Series in memory, read as a store would be; `reads` keeps what was asked."""
+
+    def __init__(self, series: Iterable[Series]) -> None:
+        self.series = sorted(series, key=lambda one: one.labels)
+        self.reads: list[tuple[tuple[Matcher, ...], int, int]] = []
+
+    async def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, max_samples: int | None = None
+    ) -> SeriesData:
+        self.reads.append((tuple(matchers), start_ms, end_ms))
+        labels, sizes, times, values, ids = [], [0], [np.empty(0, np.int64)], [np.empty(0)], []
+        for number, one in enumerate(self.series, start=1):
+            inside = (one.timestamps_ms >= start_ms) & (one.timestamps_ms <= end_ms)
+            if inside.any() and all(_meets(matcher, dict(one.labels)) for matcher in matchers):
+                ids.append(number)
+                labels.append(one.labels)
+                sizes.append(int(inside.sum()))
+                times.append(one.timestamps_ms[inside])
+                values.append(one.values[inside])
+        offsets = np.cumsum(sizes, dtype=np.int64)
+        return SeriesData(np.array(ids, np.uint64), labels, offsets, np.concatenate(times), np.concatenate(values))
+
+
+def load(text: str, interval_ms: int = 60_000) -> MemoryReader:
+    """A reader of the series in the text, one a line."""
+    return MemoryReader(parse_series(line, interval_ms) for line in text.strip().splitlines() if line.strip())
+
+
+def parse_series(line: str, interval_ms: int) -> Series:
+    """One line of the notation."""
+    labels_text, _, values_text = line.strip().rpartition("}") if "}" in line else line.strip().partition(" ")
+    values = [value for word in values_text.split() for value in _values(word)]
+    at = np.array([index * interval_ms for index, value in enumerate(values) if value is not None], np.int64)
+    return Series(labels_of(labels_text), at, np.array([value for value in values if value is not None], np.float64))
+
+
+def labels_of(text: str) -> Labels:
+    """Labels of `name{a="b"}`, the closing brace optional."""
+    name, _, rest = text.strip().partition("{")
+    pairs = [(key, value) for key, value in re.findall(r'(\w+)="([^"]*)"', rest) if value]
+    return tuple(sorted([("__name__", name), *pairs] if name else pairs))
+
+
+def _values(word: str) -> list[float | None]:
+    if word == "stale":
+        return [STALE]
+    if re.fullmatch(r"_(x\d+)?", word):
+        return [None] * int(word[2:] or 1)
+    ramp = _RAMP.fullmatch(word)
+    if ramp is None:
+        return [float(word)]
+    step = float(ramp["step"] or 0)
+    return [float(ramp["start"]) + step * index for index in range(int(ramp["times"]) + 1)]
+
+
+def _meets(matcher: Matcher, labels: dict[str, str]) -> bool:
+    value = labels.get(matcher.name, "")
+    match matcher.op:
+        case MatchOp.EQUAL:
+            return value == matcher.value
+        case MatchOp.NOT_EQUAL:
+            return value != matcher.value
+        case MatchOp.REGEX:
+            return re.fullmatch(matcher.value, value) is not None
+        case MatchOp.NOT_REGEX:
+            return re.fullmatch(matcher.value, value) is None
