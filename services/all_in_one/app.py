@@ -1,6 +1,5 @@
 """Composition root of the all-in-one: which services there are, who needs whom, and that they talk in process."""
 
-import sys
 from collections.abc import Sequence
 
 from grpc.aio import Channel
@@ -10,9 +9,9 @@ from services.all_in_one.settings import AllInOneSettings, SuiteSettings, load_s
 from services.common.clock import SystemClock
 from services.common.lifecycle import Lifecycle
 from services.common.rpc.connect import connect
-from services.common.rpc.inproc import InprocNetwork
+from services.common.rpc.inproc.network import InprocNetwork
 from services.common.rpc.server import RpcServer
-from services.common.runner import Main, parse_flags, run
+from services.common.runner import Main, announce_ready, parse_flags, run
 from services.common.service import Connect
 from services.common.supervisor import Supervisor
 from services.common.telemetry import Telemetry
@@ -64,9 +63,8 @@ def prepare(settings: SuiteSettings) -> Main:
             server = RpcServer(service.name, telemetry=telemetry[service.name], network=network)
             await supervisor.start(service, server, [f"inproc:{service.name}"])
         gateway = build_gateway(settings.gateway, connector("gateway"), telemetry["gateway"], clock)
-        await supervisor.start(gateway.service)
-        if gateway.new_admin_token:
-            print(f"dashboard {gateway.url}/#token={gateway.new_admin_token}", file=sys.stderr, flush=True)  # noqa: T201
-        print(f"ready {gateway.url}", flush=True)  # noqa: T201  whoever started us waits for this line
+        await supervisor.start(gateway)
+        if gateway.url is not None:
+            announce_ready(gateway.url())
 
     return main

@@ -42,15 +42,20 @@ def run_service(
     """Run one service in a process of its own until a signal; returns the exit code."""
 
     def prepare(settings: SettingsT) -> Main:
+        listen: str = settings.listen  # type: ignore[attr-defined]  # every service has it, with its own default
+
         async def main(lifecycle: Lifecycle, supervisor: Supervisor) -> None:
             token = settings.service_token.get_secret_value() if settings.service_token else None
             telemetry = Telemetry(name)
             supervisor.lock(settings.data_dir / name)
             service = build(settings, tcp_connector(settings, name, lifecycle), telemetry, SystemClock())
+            if service.url is not None:
+                await supervisor.start(service)
+                announce_ready(service.url())
+                return
             server = RpcServer(name, telemetry=telemetry, token=token)
-            listen = getattr(settings, "listen", "")
             await supervisor.start(service, server, [listen])
-            print(f"ready {server.address}", flush=True)  # noqa: T201  whoever started us waits for this line
+            announce_ready(server.address)
 
         return main
 
@@ -99,6 +104,11 @@ def run_main(program: str, settings: CommonSettings, main: Main) -> int:
     finally:
         stop_logging()
     return 0
+
+
+def announce_ready(address: str) -> None:
+    """Tell whoever started the process where it listens: one line on standard output."""
+    print(f"ready {address}", flush=True)  # noqa: T201
 
 
 def tcp_connector(settings: CommonSettings, caller: str, lifecycle: Lifecycle) -> Connect:

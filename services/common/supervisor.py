@@ -44,7 +44,7 @@ class Supervisor:
             part.on_stop("rpc server", lambda: server.stop(GRACE_SECONDS), GRACE_SECONDS + 1.0)
             for address in addresses:
                 await server.start(address)
-            server.set_ready(True)
+            await server.set_ready(True)
         part.mark_ready()
         return part
 

@@ -45,7 +45,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
 def test_a_second_process_on_the_same_folder_is_refused_and_the_first_lives(tmp_path: Path) -> None:
     stack = start_all_in_one(tmp_path)
     try:
-        assert_refused(run_to_its_end(tmp_path), str(tmp_path), "another process")
+        assert_refused(run_to_its_end(tmp_path), str(tmp_path), "in use by process")
     finally:
         codes = stack.stop()
     assert codes == [0]
@@ -65,7 +65,7 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["metrics/*.db", "notifier/*.db"])
-async def test_a_corrupt_database_is_named_and_left_alone(tmp_path: Path, pattern: str) -> None:
+def test_a_corrupt_database_is_named_and_left_alone(tmp_path: Path, pattern: str) -> None:
     stack = start_all_in_one(tmp_path)
     stack.stop()
     victims = sorted(tmp_path.glob(pattern))
