@@ -1,0 +1,167 @@
+"""`blocks.db`: the series, the blocks with their samples, and up to where of the journal the blocks hold everything."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from services.metrics.adapters.embedded.database import open_writer, transaction
+from services.metrics.domain.ports import NAME_LABEL, Columns, IdArray, Labels, TimeArray
+
+FILE_NAME: Final = "blocks.db"
+GROUP_SERIES: Final = 64
+"""Series a group: neighbours that share blocks. More compress no better and cost reads of one series more."""
+
+_PAGE_BYTES: Final = 4096
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT",
+    "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, labels BLOB NOT NULL) STRICT",
+    # A rowid table on purpose: blobs of this size waste half of a WITHOUT ROWID table.
+    "CREATE TABLE IF NOT EXISTS block (id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, start_ms INTEGER NOT NULL, "
+    "end_ms INTEGER NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
+    # Everything but the data, so that neither searching nor counting touches the pages full of data.
+    "CREATE INDEX IF NOT EXISTS block_by_time ON block (group_id, end_ms, start_ms, samples, size)",
+    # One row a group: ids, first times, newest times and newest values of its series as of the last seal.
+    "CREATE TABLE IF NOT EXISTS span (group_id INTEGER PRIMARY KEY, columns BLOB NOT NULL) STRICT",
+)
+_SPAN_COLUMNS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    """A block to be stored."""
+
+    group_id: int
+    start_ms: int
+    end_ms: int
+    samples: int
+    crc: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What the blocks hold of the series of one group: bounds of their times, and the newest sample of each."""
+
+    group_id: int
+    first_ms: TimeArray
+    newest: Columns
+
+
+class Catalog:
+    """The open file; used by the writer thread alone.
+
+    Raises:
+        sqlite3.Error: from every method, when the file cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, new_store_id: str) -> None:
+        self.path = folder / FILE_NAME
+        self._connection = open_writer(self.path, page_bytes=_PAGE_BYTES)
+        with transaction(self._connection):
+            for statement in _SCHEMA:
+                self._connection.execute(statement)
+            self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('store_id', ?)", (new_store_id,))
+        meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+        self.store_id = str(meta["store_id"])
+        self.next_series = int(meta.get("next_series", 1))
+        self.sealed_through = int(meta.get("sealed_through", 0))
+        self.floor_ms = int(meta["floor_ms"]) if "floor_ms" in meta else None
+        self.last_block = int(self._connection.execute("SELECT max(id) FROM block").fetchone()[0] or 0)
+        self.blocks, self.block_samples, self.block_bytes = self._totals()
+        self._next_group = int(meta.get("next_group", 1))
+        self._open_groups: dict[str, tuple[int, int]] = {}
+
+    def read_series(self) -> Iterable[tuple[int, int, Labels]]:
+        """Every series as id, group and labels, ascending by id; to be read to the end once, before the first `add_series`."""
+        for series_id, group_id, packed in self._connection.execute("SELECT id, group_id, labels FROM series ORDER BY id"):
+            flat = orjson.loads(packed)
+            labels = tuple(zip(flat[::2], flat[1::2], strict=True))
+            metric = dict(labels)[NAME_LABEL]
+            last, count = self._open_groups.get(metric, (0, 0))
+            self._open_groups[metric] = (group_id, count + 1 if group_id == last else 1)
+            yield series_id, group_id, labels
+
+    def read_spans(self) -> Iterable[Span]:
+        """The span of every group."""
+        for group_id, packed in self._connection.execute("SELECT group_id, columns FROM span"):
+            columns = np.frombuffer(packed, np.int64).reshape(_SPAN_COLUMNS, -1)
+            newest = Columns(columns[0].view(np.uint64), columns[2], columns[3].view(np.float64))
+            yield Span(group_id, columns[1], newest)
+
+    def add_series(self, new: Sequence[tuple[int, Labels]]) -> NDArray[np.int64]:
+        """Make series durable; gives the group of each. Series of one metric fill one group after the other."""
+        open_groups, next_group = dict(self._open_groups), self._next_group
+        rows = []
+        for series_id, labels in new:
+            metric = dict(labels)[NAME_LABEL]
+            group_id, count = open_groups.get(metric, (0, GROUP_SERIES))
+            if count >= GROUP_SERIES:
+                group_id, count, next_group = next_group, 0, next_group + 1
+            open_groups[metric] = (group_id, count + 1)
+            rows.append((series_id, group_id, orjson.dumps([text for pair in labels for text in pair])))
+        next_series = new[-1][0] + 1
+        with transaction(self._connection):
+            self._connection.executemany("INSERT INTO series VALUES (?, ?, ?)", rows)
+            self._set_meta(next_series=next_series, next_group=next_group)
+        self._open_groups, self._next_group, self.next_series = open_groups, next_group, next_series
+        return np.array([group_id for _, group_id, _ in rows], np.int64)
+
+    def add_blocks(self, blocks: Sequence[NewBlock], spans: Sequence[Span], sealed_through: int) -> None:
+        """Store blocks, the spans that they change and how far of the journal they reach, all or nothing."""
+        rows = [
+            (number, b.group_id, b.start_ms, b.end_ms, b.samples, len(b.data), b.crc, b.data)
+            for number, b in enumerate(blocks, self.last_block + 1)
+        ]
+        with transaction(self._connection):
+            self._connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO span VALUES (?, ?)", [(span.group_id, _pack_span(span)) for span in spans]
+            )
+            self._set_meta(sealed_through=sealed_through)
+        self.last_block += len(rows)
+        self.sealed_through = sealed_through
+        self.blocks += len(rows)
+        self.block_samples += sum(block.samples for block in blocks)
+        self.block_bytes += sum(len(block.data) for block in blocks)
+
+    def delete(self, ids: IdArray, floor_ms: int | None) -> None:
+        """Forget series, and blocks that end before the floor or hold no series any more."""
+        with transaction(self._connection):
+            self._connection.executemany("DELETE FROM series WHERE id = ?", [(series_id,) for series_id in ids.tolist()])
+            if floor_ms is not None:
+                self._connection.execute("DELETE FROM block WHERE id IN (SELECT id FROM block WHERE end_ms < ?)", (floor_ms,))
+                self._set_meta(floor_ms=floor_ms)
+            for table in ("block", "span"):
+                self._connection.execute(f"DELETE FROM {table} WHERE group_id NOT IN (SELECT group_id FROM series)")  # noqa: S608
+        if floor_ms is not None:
+            self.floor_ms = floor_ms
+        self.blocks, self.block_samples, self.block_bytes = self._totals()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for the doctor and for tests that make it fail."""
+        return self._connection
+
+    def _set_meta(self, **values: int) -> None:
+        rows = [(key, str(value)) for key, value in values.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def _totals(self) -> tuple[int, int, int]:
+        query = "SELECT count(*), total(samples), total(size) FROM block"
+        blocks, samples, size = self._connection.execute(query).fetchone()
+        return int(blocks), int(samples), int(size)
+
+
+def _pack_span(span: Span) -> bytes:
+    columns = (span.newest.ids, span.first_ms, span.newest.timestamps_ms, span.newest.values)
+    return b"".join(column.tobytes() for column in columns)

@@ -1,0 +1,62 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from services.metrics.adapters.embedded import EmbeddedOptions, EmbeddedStore
+from services.metrics.adapters.memory import MemoryStore
+from services.metrics.domain.ports import SampleStore, StoreLimits
+
+Settle = Callable[[SampleStore], Awaitable[SampleStore]]
+"""Brings the store into the state that the test is about, between writing and reading."""
+
+LIMITS = StoreLimits(max_series=200, max_series_per_server=50)
+
+
+class Harness:
+    """A store of one kind, and what happens to it between writing and reading."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self._folder = folder
+        self._opened: list[SampleStore] = []
+
+    async def open(self) -> SampleStore:
+        if self.kind == "memory":
+            store: SampleStore = MemoryStore(LIMITS)
+        else:
+            store = await EmbeddedStore.open(self._folder / "metrics", limits=LIMITS, options=self._options())
+        self._opened.append(store)
+        return store
+
+    async def settle(self, store: SampleStore) -> SampleStore:
+        """The same data after sealing, after a restart, or as it is."""
+        if "sealed" in self.kind:
+            await store.flush()
+        if "reopened" in self.kind:
+            await store.close()
+            store = await self.open()
+        return store
+
+    async def close(self) -> None:
+        for store in self._opened:
+            await store.close()
+
+    def _options(self) -> EmbeddedOptions:
+        if "direct" in self.kind:
+            return EmbeddedOptions(direct_rows=2, direct_rows_per_series=1)
+        return EmbeddedOptions()
+
+
+@pytest.fixture(
+    params=["memory", "embedded", "embedded-reopened", "embedded-sealed", "embedded-sealed-reopened", "embedded-direct-reopened"]
+)
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
+    made = Harness(str(request.param), tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def store(harness: Harness) -> SampleStore:
+    return await harness.open()
