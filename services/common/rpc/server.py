@@ -1,6 +1,7 @@
 """One server for a service's servicers, at any number of addresses of any transport."""
 
 import asyncio
+import contextvars
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -194,7 +195,8 @@ class RpcServer(grpc.aio.Server):
         return server
 
     async def _serve(self, server: grpc.aio.Server, address: str) -> None:
-        await server.start()
+        # In an empty context, for gRPC runs every call in a copy of it.
+        await asyncio.create_task(server.start(), context=contextvars.Context())
         self._servers.append(server)
         self._addresses.append(address)
 

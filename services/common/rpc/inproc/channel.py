@@ -115,7 +115,9 @@ class InprocChannel(grpc.aio.Channel):
         self._open.add(exchange)
         exchange.add_done_callback(lambda: self._open.discard(exchange))
         endpoint = self._network.find(self._name)
-        if endpoint is not None:
+        if timeout is not None and timeout <= 0:
+            exchange.break_off(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        elif endpoint is not None:
             endpoint.accept(exchange)
         elif wait_for_ready:
             connecting = asyncio.get_running_loop().create_task(self._connect(exchange))

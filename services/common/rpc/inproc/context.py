@@ -54,8 +54,7 @@ class InprocContext(grpc.aio.ServicerContext[Any, Any]):
         if exchange.status is None:
             raw: bytes = self._serialize(message)
             if len(raw) > exchange.max_message_bytes:
-                details = too_large(len(raw), exchange.max_message_bytes)
-                exchange.break_off(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
+                await self.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, too_large(len(raw), exchange.max_message_bytes))
             exchange.start_response()
             if await exchange.responses.put(raw):
                 return
