@@ -1,0 +1,31 @@
+// Logs in with a typed token, or with the one that the suite printed behind the address (/#token=…).
+
+import { ApiError, post } from "./api.js";
+import { language, setLanguage, t } from "./i18n.js";
+
+setLanguage(language());
+for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+
+async function login(token) {
+  const error = document.getElementById("error");
+  error.textContent = "";
+  try {
+    await post("/login", { token });
+  } catch (problem) {
+    error.textContent = problem instanceof ApiError && problem.status === 401 ? t("wrongToken") : problem.message;
+    return;
+  }
+  const next = new URLSearchParams(location.search).get("next");
+  location.replace(next?.startsWith("/") && !next.startsWith("//") ? next : "/");
+}
+
+document.getElementById("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  login(document.getElementById("token").value);
+});
+
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) {
+  history.replaceState(null, "", location.pathname + location.search); // the token shall not stay in the history
+  login(given);
+}
