@@ -6,8 +6,11 @@ from typing import Any, Never
 
 import grpc
 import grpc.aio
+import structlog
 
 from services.common.rpc.inproc.exchange import Exchange, FinalStatus
+
+log = structlog.get_logger("rpc.inproc")
 
 Serialize = Callable[[Any], bytes]
 Parse = Callable[[bytes], Any]
@@ -190,9 +193,10 @@ async def _send_all(exchange: Exchange, serialize: Serialize, requests: RequestI
             for request in requests:
                 if not await exchange.requests.put(serialize(request)):
                     return
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - the caller's iterator: its failure is the call's, and told where the call is awaited
+        log.warning("requests_failed", method=exchange.method, error=repr(error), exc_info=error)
         exchange.break_off(grpc.StatusCode.CANCELLED, "the iterator of requests raised")
-        raise
+        return
     exchange.requests.close()
 
 

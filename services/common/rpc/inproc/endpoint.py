@@ -10,9 +10,10 @@ import grpc
 import grpc.aio
 import structlog
 
-from services.common.rpc.handlers import Handler, as_behavior
+from services.common.rpc.handlers import Behavior, Handler, as_behavior
 from services.common.rpc.inproc.context import InprocContext
 from services.common.rpc.inproc.exchange import Exchange, FinalStatus
+from services.common.rpc.interceptors.base import CallInterceptor
 from services.common.rpc.metadata import Pairs
 
 log = structlog.get_logger("rpc.inproc")
@@ -34,7 +35,7 @@ class InprocEndpoint:
     def __init__(
         self,
         handlers: Sequence[grpc.GenericRpcHandler],
-        interceptors: Sequence[grpc.aio.ServerInterceptor],
+        interceptors: Sequence[CallInterceptor],
         max_message_bytes: int,
     ) -> None:
         self.max_message_bytes = max_message_bytes
@@ -42,6 +43,7 @@ class InprocEndpoint:
         self._find: Continuation = self._look_up
         for interceptor in reversed(interceptors):
             self._find = _continued(interceptor, self._find)
+        self._served: dict[str, tuple[Handler, Behavior]] = {}
         self._calls: dict[asyncio.Task[None], Exchange] = {}
 
     def accept(self, exchange: Exchange) -> None:
@@ -72,15 +74,24 @@ class InprocEndpoint:
                 return handler
         return None
 
+    async def _resolve(self, exchange: Exchange) -> tuple[Handler, Behavior] | None:
+        """Ask the interceptors once a method, where a socket asks at every call: a `CallInterceptor` looks at nothing else."""
+        handler = await self._find(_CallDetails(exchange.method, exchange.metadata))
+        if handler is None:
+            return None
+        served = self._served[exchange.method] = (handler, as_behavior(handler))
+        return served
+
     async def _serve(self, exchange: Exchange) -> None:
         context: InprocContext | None = None
         try:
-            handler = await self._find(_CallDetails(exchange.method, exchange.metadata))
-            if handler is None:
+            served = self._served.get(exchange.method) or await self._resolve(exchange)
+            if served is None:
                 exchange.finish(FinalStatus(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
                 return
+            handler, behavior = served
             context = InprocContext(exchange, handler)
-            await _run(handler, context)
+            await _run(handler, behavior, context)
         except asyncio.CancelledError:
             exchange.break_off(grpc.StatusCode.CANCELLED, "the servicer was cancelled")
             raise
@@ -95,11 +106,11 @@ class InprocEndpoint:
             exchange.finish(FinalStatus(code, f"Unexpected {type(error)}: {error}", trailing))
 
 
-async def _run(handler: Handler, context: InprocContext) -> None:
+async def _run(handler: Handler, behavior: Behavior, context: InprocContext) -> None:
     request: Any = context.requests() if handler.request_streaming else await context.read()
     if request is grpc.aio.EOF:
         await context.abort(grpc.StatusCode.INTERNAL, "the caller sent no request")
-    response = await as_behavior(handler)(request, context)
+    response = await behavior(request, context)
     context.raise_for_termination()
     if not handler.response_streaming and context.code() is grpc.StatusCode.OK:
         await context.write(response)

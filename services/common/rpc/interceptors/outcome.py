@@ -26,4 +26,5 @@ def outcome_of(context: Context, error: BaseException | None) -> grpc.StatusCode
     if isinstance(error, asyncio.CancelledError):
         remaining: float | None = context.time_remaining()
         return grpc.StatusCode.DEADLINE_EXCEEDED if remaining is not None and remaining <= 0 else grpc.StatusCode.CANCELLED
-    return grpc.StatusCode.UNKNOWN
+    chosen = status_of(context)
+    return grpc.StatusCode.UNKNOWN if chosen is grpc.StatusCode.OK else chosen
