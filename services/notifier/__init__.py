@@ -1,0 +1,1 @@
+"""Rules, alert states and the notifications they send."""

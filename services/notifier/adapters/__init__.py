@@ -1,0 +1,1 @@
+"""The notifier's ways to databases, to the metrics service and to receivers."""

@@ -1,0 +1,83 @@
+"""The metrics service, as the notifier needs it."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+import grpc.aio
+import numpy as np
+import numpy.typing as npt
+
+from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
+from services.common.errors import InvalidArgumentError, UnavailableError, from_rpc_error
+from services.notifier.domain.labels import METRIC_NAME
+from services.notifier.domain.ports import Sample
+
+
+class MetricsClient:
+    """Implements `Metrics` over the service's RPCs."""
+
+    def __init__(self, channel: grpc.aio.Channel, query_timeout_seconds: float) -> None:
+        self._stub = metrics_pb2_grpc.MetricsServiceStub(channel)
+        self._timeout = query_timeout_seconds
+
+    async def query(self, expr: str, time: float) -> Sequence[Sample]:
+        """See the port."""
+        request = metrics_pb2.QueryRequest(expr=expr)
+        request.time.FromNanoseconds(round(time * 1000) * 1_000_000)
+        try:
+            response = await self._stub.Query(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        kind = response.WhichOneof("result")
+        if kind not in (None, "vector"):
+            raise InvalidArgumentError(
+                f"the expression is a {kind}; a rule needs one that gives series, such as cpu > 90", reason="NOT_A_VECTOR"
+            )
+        values = np.frombuffer(response.vector.values, "<f8").tolist()
+        return [
+            Sample({label.name: label.value for label in series.labels}, value)
+            for series, value in zip(response.vector.series, values, strict=True)
+        ]
+
+    async def arrivals(self) -> AsyncGenerator[frozenset[str] | None]:
+        """See the port."""
+        names = _SeriesNames()
+        call = self._stub.WatchSamples(metrics_pb2.WatchSamplesRequest())
+        try:
+            async for message in call:
+                for series in message.series:
+                    names.define(series.id, next((label.value for label in series.labels if label.name == METRIC_NAME), ""))
+                yield None if message.dropped else names.of(np.frombuffer(message.samples.series_ids, "<u8"))
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+        raise UnavailableError("the metrics service ended the stream of samples")
+
+
+class _SeriesNames:
+    """Metric names by series id, looked up for a whole batch at once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._number_of_id: dict[int, int] = {}
+        self._ids: npt.NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._number: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    def define(self, series_id: int, name: str) -> None:
+        """Says which metric the series is of."""
+        if name not in self._numbers:
+            self._numbers[name] = len(self._names)
+            self._names.append(name)
+        self._number_of_id[series_id] = self._numbers[name]
+
+    def of(self, ids: npt.NDArray[np.uint64]) -> frozenset[str]:
+        """Names of the metrics that these series are of; a series that was never defined has none."""
+        if len(self._ids) != len(self._number_of_id):
+            self._ids = np.array(sorted(self._number_of_id), np.uint64)
+            self._number = np.array([self._number_of_id[int(i)] for i in self._ids], np.int64)
+        if not len(self._ids):
+            return frozenset()
+        at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        numbers = np.unique(self._number[at[self._ids[at] == ids]])
+        return frozenset(self._names[number] for number in numbers)
