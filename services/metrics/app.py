@@ -1,0 +1,81 @@
+"""Puts the metrics service together."""
+
+from pathlib import Path
+
+import grpc.aio
+
+from openmanager.metrics.v1 import metrics_pb2_grpc
+from services.common.clock import Clock
+from services.common.host import HostReader
+from services.common.lifecycle import Lifecycle
+from services.common.service import Connect, Service
+from services.common.telemetry import Telemetry
+from services.metrics.adapters.embedded import EmbeddedStore
+from services.metrics.adapters.fleet import FleetCollector
+from services.metrics.adapters.host import HostCollector
+from services.metrics.domain.collect import CollectedSeries
+from services.metrics.domain.feed import Feed
+from services.metrics.domain.inventory import Inventory
+from services.metrics.domain.ports import StoreLimits
+from services.metrics.domain.promql import QueryLimits
+from services.metrics.domain.retention import keep_retention
+from services.metrics.domain.write import SampleWriter, Source
+from services.metrics.instruments import Instruments
+from services.metrics.servicer import MetricsServicer
+from services.metrics.settings import MetricsSettings
+
+STORE_STOP_SECONDS = 10.0
+
+
+def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clock: Clock) -> Service:
+    """The service: sources → writer → store and feed → servicer."""
+    instruments = Instruments(telemetry)
+    fleet_channel = connect("server_gen")
+    servicer: MetricsServicer | None = None
+
+    async def start(lifecycle: Lifecycle) -> None:
+        nonlocal servicer
+        store = await EmbeddedStore.open(settings.data_dir / "metrics", limits=_limits(settings))
+        lifecycle.on_stop("store", store.close, STORE_STOP_SECONDS)
+        instruments.show_store(store)
+        feed = Feed(round(clock.now() * 1000), settings.feed_samples)
+        writer = SampleWriter(store, feed, clock, instruments.count_receipt)
+        query_limits = QueryLimits(max_samples=settings.query_max_samples)
+        servicer = MetricsServicer(store, writer, feed, Inventory(store), clock, instruments, query_limits)
+        lifecycle.spawn("retention", keep_retention(store, clock, store.limits.retention_ms))
+        if settings.host_enabled:
+            host = HostCollector(
+                HostReader(clock, (Path("/"), settings.data_dir)).read,
+                CollectedSeries(store, writer, Source.HOST),
+                clock,
+                settings.host_name,
+                settings.host_interval_seconds,
+                instruments.refused_series.labels(Source.HOST).set,
+            )
+            lifecycle.spawn("host", host.run())
+        if settings.fleet_enabled:
+            fleet = FleetCollector(
+                fleet_channel,
+                lambda: CollectedSeries(store, writer, Source.FLEET),
+                clock,
+                instruments.fleet_connected.set,
+                instruments.refused_series.labels(Source.FLEET).set,
+            )
+            lifecycle.spawn("fleet", fleet.run())
+
+    def register(server: grpc.aio.Server) -> None:
+        if servicer is None:
+            raise RuntimeError("the service has not been started")
+        metrics_pb2_grpc.add_MetricsServiceServicer_to_server(servicer, server)
+
+    return Service("metrics", register, start)
+
+
+def _limits(settings: MetricsSettings) -> StoreLimits:
+    return StoreLimits(
+        retention_ms=round(settings.retention_days * 86_400_000),
+        late_ms=round(settings.late_hours * 3_600_000),
+        future_ms=round(settings.future_seconds * 1000),
+        max_series=settings.max_series,
+        max_series_per_server=settings.max_series_per_server,
+    )

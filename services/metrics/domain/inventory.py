@@ -1,0 +1,98 @@
+"""The servers that samples came from: when they were last heard from, how they are, and their figures by concept."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.metrics.domain.concepts import CONCEPTS, Concept, quoted
+from services.metrics.domain.directory import SERVER_LABEL, ServerDirectory
+from services.metrics.domain.health import Health, judge
+from services.metrics.domain.ports import Labels, Matcher, MatchOp, SampleStore
+from services.metrics.domain.promql import LOOKBACK_MS, Vector, evaluate_instant
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """One server at one time.
+
+    Attributes:
+        name: value of the label `server`.
+        role: value of the label `role`, empty when it has none.
+        health: how it is.
+        reasons: which figures gave the health; none when it is well.
+        last_seen_ms: time of its newest sample.
+        labels: those that all of its current series share, without `server` and the name; of all its series when none is current.
+        metrics: newest figures by concept; those older than five minutes are left out.
+        expressions: for each figure, the PromQL expression whose value it is.
+    """
+
+    name: str
+    role: str
+    health: Health
+    reasons: tuple[str, ...]
+    last_seen_ms: int
+    labels: Labels
+    metrics: Mapping[str, float]
+    expressions: Mapping[str, str]
+
+
+class Inventory:
+    """Lists servers from what the store holds; remembers nothing that it could not compute again."""
+
+    def __init__(self, store: SampleStore) -> None:
+        self._store = store
+        self._directory = ServerDirectory.empty()
+
+    async def servers(self, now_ms: int, name: str = "") -> list[ServerState]:
+        """Every server with a sample within retention, or the one of this name, ascending by name.
+
+        Args:
+            now_ms: the time that figures and health stand for.
+            name: only this server, unless empty.
+        """
+        matcher = Matcher(SERVER_LABEL, MatchOp.EQUAL, name) if name else Matcher(SERVER_LABEL, MatchOp.NOT_EQUAL, "")
+        latest = await self._store.latest([matcher])
+        if not len(latest):
+            return []
+        current = latest.timestamps_ms >= now_ms - LOOKBACK_MS
+        directory = self._directory
+        if not directory.describes(latest.ids, current):
+            directory = ServerDirectory(latest.ids, current, self._store.labels_of(latest.ids))
+            if not name:
+                self._directory = directory
+        last_seen_ms = directory.newest(latest.timestamps_ms)
+        text = f"{SERVER_LABEL}={quoted(name)}" if name else f'{SERVER_LABEL}!=""'
+        vectors = await asyncio.gather(*(evaluate_instant(concept.of_all(text), self._store, now_ms) for concept in CONCEPTS))
+        metrics: dict[str, dict[str, float]] = {server: {} for server in directory.names}
+        expressions: dict[str, dict[str, str]] = {server: {} for server in directory.names}
+        for concept, result in zip(CONCEPTS, vectors, strict=True):
+            assert isinstance(result.value, Vector)  # noqa: S101  every concept is an instant vector
+            for server, (value, expression) in _by_server(concept, result.value).items():
+                if server in metrics:
+                    metrics[server][concept.name] = value
+                    expressions[server][concept.name] = expression
+        states = []
+        for server in directory.names:
+            health, reasons = judge(
+                metrics[server],
+                silent_seconds=(now_ms - last_seen_ms[server]) / 1000,
+                silent_after_seconds=LOOKBACK_MS / 1000,
+            )
+            labels, role = directory.labels[server], directory.roles[server]
+            states.append(
+                ServerState(server, role, health, reasons, last_seen_ms[server], labels, metrics[server], expressions[server])
+            )
+        return states
+
+
+def _by_server(concept: Concept, vector: Vector) -> dict[str, tuple[float, str]]:
+    """Value and expression of each server in the vector."""
+    values: dict[str, list[float]] = {}
+    for labels, value in zip(vector.labels, vector.values.tolist(), strict=True):
+        values.setdefault(dict(labels).get(SERVER_LABEL, ""), []).append(value)
+    return {
+        server: (max(found), concept.of_server(server, series=len(found)))
+        for server, found in values.items()
+        if server and math.isfinite(max(found))
+    }

@@ -1,0 +1,97 @@
+"""What one reader of the feed gets to see: the series it asked for, each defined once."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.metrics.domain.feed import Feed
+from services.metrics.domain.matching import matches
+from services.metrics.domain.ports import Columns, IdArray, Labels, Matcher, SampleStore
+
+SNAPSHOT_SAMPLES: Final = 100_000
+"""A larger snapshot is sent in parts, for a message has a greatest size."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to a reader.
+
+    Attributes:
+        cursor: resume after this one.
+        snapshot: whether these are the newest samples at the start, in one or several parts.
+        series: id and labels of the series not sent before.
+        columns: the samples.
+        dropped: samples stored since the message before that were gone before this reader came to them.
+    """
+
+    cursor: int
+    snapshot: bool
+    series: list[tuple[int, Labels]]
+    columns: Columns
+    dropped: int = 0
+
+
+class Subscription:
+    """The samples that match any of some selectors.
+
+    Args:
+        store: tells labels and newest samples.
+        feed: tells what is stored from now on.
+        selectors: matchers of each; every series when there is none.
+    """
+
+    def __init__(self, store: SampleStore, feed: Feed, selectors: Sequence[Sequence[Matcher]]) -> None:
+        self._store = store
+        self._feed = feed
+        self._selectors = [list(matchers) for matchers in selectors]
+        self._seen: IdArray = np.empty(0, np.uint64)
+        self._wanted: IdArray = np.empty(0, np.uint64)
+
+    async def deliveries(self, cursor: int | None) -> AsyncIterator[Delivery]:
+        """What follows the cursor, or a snapshot and what follows it when there is no such cursor.
+
+        A sample that is stored while the snapshot is taken can be in it and follow it.
+        """
+        if cursor is None or not self._feed.holds(cursor):
+            cursor = self._feed.cursor  # taken before the store is read, so that nothing falls between the two
+            reader = self._feed.reader(cursor)
+            latest = await self._store.latest()
+            columns, series = self._select(latest)
+            for part in _parts(columns, series, cursor):
+                yield part
+        else:
+            reader = self._feed.reader(cursor)
+        while True:
+            read = await reader.read()
+            columns, series = self._select(read.columns)
+            if len(columns) or read.dropped:
+                yield Delivery(read.cursor, False, series, columns, read.dropped)
+
+    def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
+        """The wanted rows, and the series among them that come for the first time."""
+        unseen = np.setdiff1d(columns.ids, self._seen)
+        series: list[tuple[int, Labels]] = []
+        if len(unseen):
+            labelled = zip(unseen.tolist(), self._store.labels_of(unseen), strict=True)
+            series = [(series_id, labels) for series_id, labels in labelled if labels and self._wants(labels)]
+            self._seen = np.union1d(self._seen, unseen)
+            self._wanted = np.union1d(self._wanted, np.array([series_id for series_id, _ in series], np.uint64))
+        if len(self._wanted) == len(self._seen):
+            return columns, series
+        return columns.take(np.isin(columns.ids, self._wanted)), series
+
+    def _wants(self, labels: Labels) -> bool:
+        return not self._selectors or any(matches(matchers, labels) for matchers in self._selectors)
+
+
+def _parts(columns: Columns, series: list[tuple[int, Labels]], cursor: int) -> list[Delivery]:
+    """The snapshot in messages of bounded size; both inputs are ascending by id, and every id is in both."""
+    if len(columns) <= SNAPSHOT_SAMPLES:
+        return [Delivery(cursor, True, series, columns)]
+    cuts = range(0, len(columns), SNAPSHOT_SAMPLES)
+    return [
+        Delivery(cursor, True, series[cut : cut + SNAPSHOT_SAMPLES], columns.take(slice(cut, cut + SNAPSHOT_SAMPLES)))
+        for cut in cuts
+    ]
