@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray, ValueArray
-from services.metrics.domain.promql.errors import BadDataError
+from services.metrics.domain.promql.errors import ExecutionError, QueryTooLargeError
 from services.metrics.domain.promql.expressions import Aggregation
 from services.metrics.domain.promql.label_functions import check_label_name, with_label
 from services.metrics.domain.promql.over_time import quantiles_of_sorted
@@ -14,19 +14,21 @@ from services.metrics.domain.promql.rows import compact, group_by_key
 from services.metrics.domain.promql.values import IndexArray, Rows, Value
 
 
-def aggregate(node: Aggregation, rows: Rows, parameter: Value | None) -> Rows:
+def aggregate(node: Aggregation, rows: Rows, parameter: Value | None, *, max_cells: int) -> Rows:
     """Value of the aggregation.
 
     Args:
         node: operator and grouping.
         rows: what is aggregated.
         parameter: f64[steps] for topk, bottomk and quantile, a string for count_values.
+        max_cells: bound of groups x steps; count_values may make as many groups as there are values.
 
     Raises:
-        BadDataError: count_values was given a label name that cannot be one.
+        ExecutionError: count_values was given a label name that cannot be one.
+        QueryTooLargeError: the result has more than `max_cells` cells.
     """
     if node.operator == "count_values":
-        return _count_values(node, rows, str(parameter))
+        return _count_values(node, rows, str(parameter), max_cells)
     keys, group = group_by_key(_group_key(node, labels) for labels in rows.labels)
     if not keys:
         return Rows.empty(rows.values.shape[1])
@@ -131,7 +133,7 @@ def _extremes(rows: Rows, order: IndexArray, starts: IndexArray, wanted: ValueAr
     return compact([rows.labels[i] for i in chosen], rows.values[chosen], kept[chosen])
 
 
-def _count_values(node: Aggregation, rows: Rows, label: str) -> Rows:
+def _count_values(node: Aggregation, rows: Rows, label: str, max_cells: int) -> Rows:
     """How many series have each value; the value becomes a label."""
     check_label_name(label)
     cells: dict[Labels, ValueArray] = {}
@@ -142,6 +144,8 @@ def _count_values(node: Aggregation, rows: Rows, label: str) -> Rows:
             same = present & (np.isnan(values) if np.isnan(value) else values == value)
             key = _group_key(by_value, with_label(labels, label, format_value(float(value))))
             cells.setdefault(key, np.zeros(steps))[same] += 1
+            if len(cells) * steps > max_cells:
+                raise QueryTooLargeError("count_values would make too many series")
     if not cells:
         return Rows.empty(steps)
     counts = np.stack(list(cells.values()))
@@ -161,7 +165,7 @@ def check_count(parameter: ValueArray) -> None:
     """The parameter of topk and bottomk must be a number that fits into 64 bits.
 
     Raises:
-        BadDataError: it is not.
+        ExecutionError: it is not.
     """
     if not np.all(np.abs(parameter) < 2.0**63):
-        raise BadDataError("the parameter of topk and bottomk must be a number below 2^63")
+        raise ExecutionError("the parameter of topk and bottomk must be a number below 2^63")

@@ -36,9 +36,9 @@ def evaluate(plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits) 
         limits: bound of every intermediate result.
 
     Raises:
-        BadDataError: a parameter has an impossible value.
-        ExecutionError: two series come out with the same labels, or vectors cannot be matched.
-        QueryTooLargeError: an intermediate result has more than `limits.max_samples` cells.
+        BadDataError: a regular expression that is not supported.
+        ExecutionError: a parameter has an impossible value, two series have the same labels, or vectors cannot be matched.
+        QueryTooLargeError: an intermediate result has more than `limits.max_cells` cells.
     """
     with np.errstate(all="ignore"):
         return _Evaluation(plan, data, limits).value(plan.expression, plan.times_ms)
@@ -149,7 +149,7 @@ class _Evaluation:
         if isinstance(left, Rows) and isinstance(right, Rows):
             if node.operator in operators.SET_OPERATORS:
                 return set_operation(node, left, right)
-            return vector_vector(node, left, right, max_cells=self._limits.max_samples)
+            return vector_vector(node, left, right, max_cells=self._limits.max_cells)
         if isinstance(left, Rows):
             return operators.vector_scalar(node, left, _number(right))
         if isinstance(right, Rows):
@@ -160,7 +160,7 @@ class _Evaluation:
         parameter = None if node.parameter is None else self.value(node.parameter, times)
         if node.operator in ("topk", "bottomk"):
             check_count(_number(parameter))
-        return aggregate(node, self._rows(node.expr, times), parameter)
+        return aggregate(node, self._rows(node.expr, times), parameter, max_cells=self._limits.max_cells)
 
     def _call(self, node: Call, times: TimeArray) -> Value:
         if node.function in ("absent", "absent_over_time"):
@@ -186,8 +186,10 @@ class _Evaluation:
         return compact([_asked_labels(node)], np.ones(missing.shape), missing)
 
     def _check_size(self, series: int, steps: int) -> None:
-        if series * steps > self._limits.max_samples:
-            raise QueryTooLargeError("query processing would load too many samples into memory in query execution")
+        if series * steps > self._limits.max_cells:
+            raise QueryTooLargeError(
+                f"query processing would make more than {self._limits.max_cells:,} samples at once; ask for fewer steps or series"
+            )
 
 
 def _asked_labels(node: Expression) -> Labels:

@@ -59,8 +59,8 @@ def call(name: str, arguments: Sequence[Value], times_ms: TimeArray) -> Value:
         times_ms: i64[steps].
 
     Raises:
-        BadDataError: an argument has an impossible value.
-        ExecutionError: the result would have one label set twice.
+        BadDataError: a regular expression that is not supported.
+        ExecutionError: an argument has an impossible value, or the result would have one label set twice.
     """
     windows = next((argument for argument in arguments if isinstance(argument, Windows)), None)
     if windows is not None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.metrics.domain.ports import Labels
-from services.metrics.domain.promql.errors import BadDataError
+from services.metrics.domain.promql.errors import ExecutionError
 
 _LABEL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
@@ -15,10 +15,10 @@ def check_label_name(name: str) -> None:
     """Refuse what cannot be the name of a label.
 
     Raises:
-        BadDataError: it cannot.
+        ExecutionError: it cannot.
     """
     if _LABEL_NAME.fullmatch(name) is None:
-        raise BadDataError(f'invalid label name "{name}"')
+        raise ExecutionError(f'invalid label name "{name}"')
 
 
 def with_label(labels: Labels, name: str, value: str) -> Labels:

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.metrics.domain.ports import MaskArray, ValueArray
 from services.metrics.domain.promql.values import IndexArray, Windows
-from services.metrics.domain.promql.windows import Count, State, fold, reduce
+from services.metrics.domain.promql.windows import Count, State, centre, fold, reduce
 
 _CHUNK_CELLS: Final = 4_000_000
 
@@ -68,7 +68,8 @@ def stdvar_over_time(windows: Windows) -> ValueArray:
         share = right_size / (left_size + right_size)
         return left[0] + delta * share, left[1] + right[1] + delta * delta * (left_size * share)
 
-    leaves = (windows.values, windows.values - windows.values)  # zero, but NaN for infinite samples
+    values, _ = centre(windows.values, windows.low)
+    leaves = (values, values - values)  # zero, but NaN for infinite samples
     return fold(leaves, merge, windows.low, windows.high, (0.0, 0.0))[1] / windows.counts
 
 

@@ -1,10 +1,13 @@
 """From text to `Expression`: an adapter of the `promql-parser` package, and the list of what is supported."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 import promql_parser as pp
 
+from services.metrics.domain.matching import predicate
 from services.metrics.domain.ports import MAX_TIME_MS, NAME_LABEL, Matcher, MatchOp
 from services.metrics.domain.promql.aggregation import AGGREGATIONS
 from services.metrics.domain.promql.errors import BadDataError
@@ -25,9 +28,9 @@ from services.metrics.domain.promql.expressions import (
     VectorSelector,
 )
 from services.metrics.domain.promql.functions import FUNCTIONS
-from services.metrics.domain.promql.guard import check_text
 from services.metrics.domain.promql.operators import ARITHMETIC, COMPARISONS, SET_OPERATORS
 from services.metrics.domain.promql.patterns import check_pattern
+from services.metrics.domain.promql.source import placeholder, prepare
 
 DEFAULT_SUBQUERY_STEP_MS: Final = 60_000
 """Resolution of `expr[1h:]`; Prometheus takes its global evaluation interval, which is one minute unless configured."""
@@ -48,15 +51,16 @@ _CARDINALITIES: Final = (
 _MAX_DURATION_MS: Final = 100 * 365 * 86_400_000
 
 
+@lru_cache(maxsize=512)
 def parse(text: str) -> Expression:
     """The expression that the text stands for.
 
     Raises:
         BadDataError: it is not PromQL, or PromQL that is not supported; the message says what and, if known, where.
     """
-    check_text(text)
+    source = prepare(text)
     try:
-        return _expression(pp.parse(text))
+        return _Adapter(source.patterns).expression(pp.parse(source.text))
     except (ValueError, OverflowError) as error:
         raise BadDataError(f"parse error: {error}") from error
 
@@ -73,84 +77,89 @@ def parse_selector(text: str) -> list[Matcher]:
     return list(expression.matchers)
 
 
-def _expression(node: pp.Expr) -> Expression:
-    match node:
-        case pp.ParenExpr():
-            return _expression(node.expr)
-        case pp.NumberLiteral():
-            return NumberLiteral(node.val)
-        case pp.StringLiteral():
-            return StringLiteral(node.val)
-        case pp.VectorSelector():
-            return _vector_selector(node)
-        case pp.MatrixSelector():
-            return MatrixSelector(_vector_selector(node.vector_selector), _milliseconds(node.range))
-        case pp.SubqueryExpr():
-            return _subquery(node)
-        case pp.UnaryExpr():
-            return Negation(_expression(node.expr))
-        case pp.BinaryExpr():
-            return _binary(node)
-        case pp.AggregateExpr():
-            return _aggregation(node)
-        case pp.Call():
-            return _call(node)
-        case _:
-            raise BadDataError(f"not supported: {node.prettify()}")
+class _Adapter:
+    """One walk over what the parser gives; regular expressions come back in here."""
 
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = {placeholder(number, sign): pattern for number, pattern in enumerate(patterns) for sign in ("=~", "!~")}
 
-def _vector_selector(node: pp.VectorSelector) -> VectorSelector:
-    if node.matchers.or_matchers:
-        raise BadDataError("'or' between label matchers is not supported")
-    matchers = [Matcher(NAME_LABEL, MatchOp.EQUAL, node.name)] if node.name else []
-    for matcher in node.matchers.matchers:
-        operation = next(ours for theirs, ours in _MATCH_OPS if matcher.op == theirs)
-        if operation in (MatchOp.REGEX, MatchOp.NOT_REGEX):
-            check_pattern(matcher.value)
-        matchers.append(Matcher(matcher.name, operation, matcher.value))
-    return VectorSelector(tuple(matchers), _offset(node.offset), _at(node.at))
+    def expression(self, node: pp.Expr) -> Expression:
+        match node:
+            case pp.ParenExpr():
+                return self.expression(node.expr)
+            case pp.NumberLiteral():
+                return NumberLiteral(node.val)
+            case pp.StringLiteral():
+                return StringLiteral(node.val)
+            case pp.VectorSelector():
+                return self._vector_selector(node)
+            case pp.MatrixSelector():
+                return MatrixSelector(self._vector_selector(node.vector_selector), _milliseconds(node.range))
+            case pp.SubqueryExpr():
+                return self._subquery(node)
+            case pp.UnaryExpr():
+                return Negation(self.expression(node.expr))
+            case pp.BinaryExpr():
+                return self._binary(node)
+            case pp.AggregateExpr():
+                return self._aggregation(node)
+            case pp.Call():
+                return self._call(node)
+            case _:
+                raise BadDataError(f"not supported: {node.prettify()}")
 
+    def _vector_selector(self, node: pp.VectorSelector) -> VectorSelector:
+        if node.matchers.or_matchers:
+            raise BadDataError("'or' between label matchers is not supported")
+        matchers = [Matcher(NAME_LABEL, MatchOp.EQUAL, node.name)] if node.name else []
+        for matcher in node.matchers.matchers:
+            operation = next(ours for theirs, ours in _MATCH_OPS if matcher.op == theirs)
+            value = matcher.value
+            if operation in (MatchOp.REGEX, MatchOp.NOT_REGEX):
+                value = self._patterns[value]
+                check_pattern(value)
+            matchers.append(Matcher(matcher.name, operation, value))
+        if all(predicate(matcher)("") for matcher in matchers):
+            raise BadDataError("vector selector must contain at least one non-empty matcher")
+        return VectorSelector(tuple(matchers), _offset(node.offset), _at(node.at))
 
-def _subquery(node: pp.SubqueryExpr) -> Subquery:
-    if node.range is None:
-        raise BadDataError("a subquery needs a range")
-    step = DEFAULT_SUBQUERY_STEP_MS if node.step is None else _milliseconds(node.step)
-    return Subquery(_expression(node.expr), _milliseconds(node.range), step, _offset(node.offset), _at(node.at))
+    def _subquery(self, node: pp.SubqueryExpr) -> Subquery:
+        if node.range is None:
+            raise BadDataError("a subquery needs a range")
+        step = DEFAULT_SUBQUERY_STEP_MS if node.step is None else _milliseconds(node.step)
+        return Subquery(self.expression(node.expr), _milliseconds(node.range), step, _offset(node.offset), _at(node.at))
 
+    def _binary(self, node: pp.BinaryExpr) -> Binary:
+        operator = str(node.op)
+        if operator not in _OPERATORS:
+            raise BadDataError(f"operator {operator} is not supported")
+        left, right = self.expression(node.lhs), self.expression(node.rhs)
+        modifier = node.modifier
+        if modifier is None:
+            return Binary(operator, left, right)
+        if modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None:
+            raise BadDataError("the modifier fill is not supported")
+        on = modifier.matching is not None and modifier.matching.type == pp.LabelModifierType.Include
+        labels = tuple(modifier.matching.labels) if modifier.matching is not None else ()
+        cardinality = next(ours for theirs, ours in _CARDINALITIES if modifier.card == theirs)
+        matching = Matching(cardinality, on, labels, tuple(modifier.group_labels or ()))
+        return Binary(operator, left, right, modifier.return_bool, matching)
 
-def _binary(node: pp.BinaryExpr) -> Binary:
-    operator = str(node.op)
-    if operator not in _OPERATORS:
-        raise BadDataError(f"operator {operator} is not supported")
-    left, right = _expression(node.lhs), _expression(node.rhs)
-    modifier = node.modifier
-    if modifier is None:
-        return Binary(operator, left, right)
-    if modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None:
-        raise BadDataError("the modifier fill is not supported")
-    on = modifier.matching is not None and modifier.matching.type == pp.LabelModifierType.Include
-    labels = tuple(modifier.matching.labels) if modifier.matching is not None else ()
-    cardinality = next(ours for theirs, ours in _CARDINALITIES if modifier.card == theirs)
-    matching = Matching(cardinality, on, labels, tuple(modifier.group_labels or ()))
-    return Binary(operator, left, right, modifier.return_bool, matching)
+    def _aggregation(self, node: pp.AggregateExpr) -> Aggregation:
+        operator = str(node.op)
+        if operator not in AGGREGATIONS:
+            raise BadDataError(f"aggregation {operator} is not supported")
+        parameter = None if node.param is None else self.expression(node.param)
+        if node.modifier is None:
+            return Aggregation(operator, self.expression(node.expr), parameter)
+        without = node.modifier.type == pp.AggModifierType.Without
+        return Aggregation(operator, self.expression(node.expr), parameter, without, tuple(node.modifier.labels))
 
-
-def _aggregation(node: pp.AggregateExpr) -> Aggregation:
-    operator = str(node.op)
-    if operator not in AGGREGATIONS:
-        raise BadDataError(f"aggregation {operator} is not supported")
-    parameter = None if node.param is None else _expression(node.param)
-    if node.modifier is None:
-        return Aggregation(operator, _expression(node.expr), parameter)
-    without = node.modifier.type == pp.AggModifierType.Without
-    return Aggregation(operator, _expression(node.expr), parameter, without, tuple(node.modifier.labels))
-
-
-def _call(node: pp.Call) -> Call:
-    name = node.func.name
-    if name not in FUNCTIONS:
-        raise BadDataError(f"function {name} is not supported")
-    return Call(name, tuple(_expression(argument) for argument in node.args))
+    def _call(self, node: pp.Call) -> Call:
+        name = node.func.name
+        if name not in FUNCTIONS:
+            raise BadDataError(f"function {name} is not supported")
+        return Call(name, tuple(self.expression(argument) for argument in node.args))
 
 
 def _offset(duration: timedelta | None) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from services.common.errors import ResourceExhaustedError
 from services.metrics.domain.ports import SeriesData
 from services.metrics.domain.promql.errors import BadDataError, QueryTooLargeError
 from services.metrics.domain.promql.evaluator import evaluate
@@ -34,6 +35,8 @@ from services.metrics.domain.promql.values import (
 
 MAX_TIME_MS: Final = 2**53
 """Evaluation times beyond this (285,000 years) are refused; arithmetic on times cannot overflow then."""
+
+_TOO_MANY_SAMPLES: Final = "query processing would load too many samples into memory in query execution"
 
 _THREAD_CELLS: Final = 50_000
 """Above this many samples or cells an evaluation may take milliseconds, and goes to a thread."""
@@ -127,9 +130,12 @@ async def _run(plan: Plan, reader: Reader, limits: QueryLimits) -> tuple[Value, 
     steps = (plan.end_ms - plan.start_ms) // plan.step_ms + 1
     for fetch in plan.fetches():
         left = limits.max_samples - samples
-        found = await reader.select(fetch.matchers, fetch.start_ms, fetch.end_ms, max_samples=left)
+        try:
+            found = await reader.select(fetch.matchers, fetch.start_ms, fetch.end_ms, max_samples=left)
+        except ResourceExhaustedError as error:
+            raise QueryTooLargeError(_TOO_MANY_SAMPLES) from error
         if len(found.values) > left:
-            raise QueryTooLargeError("query processing would load too many samples into memory in query execution")
+            raise QueryTooLargeError(_TOO_MANY_SAMPLES)
         if len(found.labels) > limits.max_series:
             raise QueryTooLargeError(f"a selector of the query matches more than {limits.max_series:,} series")
         data[fetch] = found

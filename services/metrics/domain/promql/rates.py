@@ -7,7 +7,7 @@ import numpy as np
 
 from services.metrics.domain.ports import MaskArray, ValueArray
 from services.metrics.domain.promql.values import Grid, IndexArray, Windows
-from services.metrics.domain.promql.windows import Count, State, fold, reduce
+from services.metrics.domain.promql.windows import Count, State, centre, fold, reduce
 
 
 def rate(windows: Windows) -> Grid:
@@ -108,9 +108,10 @@ def _least_squares(windows: Windows) -> tuple[ValueArray, ValueArray, ValueArray
 
     seconds = (windows.timestamps_ms - _origin_ms(windows)) / 1000.0
     zeros = np.zeros(len(seconds))
-    leaves = (seconds, windows.values, zeros, zeros)
+    values, reference = centre(windows.values, windows.low)
+    leaves = (seconds, values, zeros, zeros)
     mean_time, mean_value, times, products = fold(leaves, merge, windows.low, windows.high, (0.0, 0.0, 0.0, 0.0))
-    return products / times, mean_time, mean_value, windows.counts >= 2
+    return products / times, mean_time, mean_value + reference[:, None], windows.counts >= 2
 
 
 def _origin_ms(windows: Windows) -> int:

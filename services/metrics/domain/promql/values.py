@@ -30,12 +30,14 @@ class QueryLimits:
     """What one query may cost.
 
     Attributes:
-        max_samples: samples read, and cells (series x steps) of any intermediate result.
+        max_samples: samples read.
+        max_cells: series x steps of any intermediate result; one takes about 50 bytes while it is worked on.
         max_steps: steps of a range query.
         max_series: series read by one selector.
     """
 
     max_samples: int = 50_000_000
+    max_cells: int = 10_000_000
     max_steps: int = 11_000
     max_series: int = 200_000
 

@@ -52,6 +52,24 @@ def positions(offsets: IndexArray, timestamps_ms: TimeArray, times_ms: TimeArray
     return np.searchsorted(keys, base[:, None] + wanted[None, :], side=side).astype(np.int64, copy=False)
 
 
+def centre(values: ValueArray, low: IndexArray) -> tuple[ValueArray, ValueArray]:
+    """Values less the first one of their series, so that moments of a small spread around a large value keep their digits.
+
+    Args:
+        values: f64[m], series one after the other.
+        low: i64[n, steps], first sample of the windows of each series.
+
+    Returns:
+        The differences f64[m], and what was taken away from each series, f64[n].
+    """
+    first = low.min(axis=1, initial=len(values))
+    reference = values[first]
+    reference = np.where(np.isfinite(reference), reference, 0.0)
+    sizes = np.diff(first, append=len(values))
+    skipped = len(values) - int(sizes.sum())
+    return values - np.concatenate([np.zeros(skipped), np.repeat(reference, sizes)]), reference
+
+
 def fold(leaves: State, merge: Merge, low: IndexArray, high: IndexArray, empty: tuple[float, ...]) -> State:
     """Merge the states of the samples `low:high` of each window, in order.
 
