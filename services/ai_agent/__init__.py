@@ -1,0 +1,1 @@
+"""Answers questions about the servers and analyses rows that a caller sends."""

@@ -1,0 +1,1 @@
+"""How the AI agent reaches the other services."""

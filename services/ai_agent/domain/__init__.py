@@ -1,0 +1,1 @@
+"""What the AI agent knows by itself: no gRPC, HTTP or SQL appears here."""

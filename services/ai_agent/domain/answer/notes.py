@@ -1,0 +1,66 @@
+"""What an answer adds when something is missing: names nobody has, servers without samples, metrics that are not stored."""
+
+from collections.abc import Sequence
+
+from services.ai_agent.domain.answer.figures import Facts
+from services.ai_agent.domain.answer.model import Draft, Sentence
+from services.ai_agent.domain.answer.tongue import Tongue
+from services.ai_agent.domain.interpretation import Interpretation
+from services.ai_agent.domain.measures import Scope
+
+
+def unknown_name_notes(asked: Interpretation, tongue: Tongue) -> tuple[Sentence, ...]:
+    """One sentence for each name that no server has."""
+    notes = []
+    for unknown in asked.unknown_servers:
+        text = tongue.say(
+            f"{tongue.with_particle(unknown.name, '이라는', '라는')} 이름의 서버는 없습니다.",
+            f"No server is called {unknown.name}.",
+        )
+        if unknown.suggestions:
+            nearest = tongue.names(unknown.suggestions)
+            text += tongue.say(f" 혹시 다음 서버를 찾으시나요: {nearest}?", f" Did you mean one of these: {nearest}?")
+        notes.append(Sentence(text))
+    return tuple(notes)
+
+
+def missing_note(missing: Sequence[str], asked: Interpretation, tongue: Tongue) -> Sentence | None:
+    """Which servers have no value; unknown is not zero."""
+    if not missing:
+        return None
+    names, period = tongue.names(missing, 5), tongue.period(asked.time)
+    return Sentence(
+        tongue.say(
+            f"{period} 값이 없어 알 수 없는 서버: {names}.", f"Unknown, for they have no samples {_at(asked, tongue)}: {names}."
+        )
+    )
+
+
+def nothing_stored(asked: Interpretation, facts: Facts, tongue: Tongue, scope: Scope) -> Draft:
+    """The question was understood, and there is nothing to answer it with."""
+    metric = tongue.metric(asked.metric or "cpu")
+    whose = tongue.names([server.name for server in facts.within(scope)]) if scope.servers else ""
+    if not facts.inventory.servers:
+        return Draft((no_servers(tongue),))
+    if scope.roles and not facts.within(scope):
+        return Draft((no_role(scope.roles, tongue),))
+    text = tongue.say(
+        f"{f'{whose}의 ' if whose else ''}{tongue.period(asked.time)} {metric} 자료가 저장되어 있지 않아 답할 수 없습니다.",
+        f"There are no samples of {metric}{f' of {whose}' if whose else ''} {_at(asked, tongue)}, so nothing can be said.",
+    )
+    return Draft((Sentence(text),))
+
+
+def no_servers(tongue: Tongue) -> Sentence:
+    """Nothing is watched yet."""
+    return Sentence(tongue.say("아직 지표를 보낸 서버가 없습니다.", "No server has sent samples yet."))
+
+
+def no_role(roles: Sequence[str], tongue: Tongue) -> Sentence:
+    """No server has the role that was asked about."""
+    names = tongue.names(roles)
+    return Sentence(tongue.say(f"역할이 {names}인 서버는 없습니다.", f"No server has the role {names}."))
+
+
+def _at(asked: Interpretation, tongue: Tongue) -> str:
+    return tongue.say("", "right now") if asked.time.kind == "now" else tongue.period(asked.time)

@@ -1,0 +1,81 @@
+"""Answers to "how much": the figure of one server, of several, or over all of them."""
+
+from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, scope_of, window_of
+from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
+from services.ai_agent.domain.answer.notes import missing_note, nothing_stored
+from services.ai_agent.domain.answer.tongue import Tongue
+from services.ai_agent.domain.interpretation import Aggregation, Interpretation
+
+MOST_NAMED = 10
+
+
+async def answer_value(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
+    """The figure that the question asks for."""
+    figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked))
+    if not figures.values:
+        return nothing_stored(asked, facts, tongue, figures.scope)
+    if asked.servers:
+        return await _named(asked, figures, tongue)
+    return await _over_all(asked, figures, tongue)
+
+
+async def _named(asked: Interpretation, figures: Figures, tongue: Tongue) -> Draft:
+    evidence = await figures.of_each([name for name in asked.servers if name in figures.values][:MOST_NAMED])
+    sentences = [Sentence(_one(asked, item, figures, tongue), (item,)) for item in evidence]
+    if asked.conditions and evidence:
+        sentences.insert(0, _verdict(asked, figures, evidence, tongue))
+    if note := missing_note(figures.missing, asked, tongue):
+        sentences.append(note)
+    return Draft(tuple(sentences))
+
+
+def _one(asked: Interpretation, item: Evidence, figures: Figures, tongue: Tongue) -> str:
+    name, number = item.servers[0], tongue.number(item.value, item.unit)
+    metric = tongue.metric(figures.measure.name)
+    kind = f"{tongue.aggregation(figures.window.aggregation)} " if figures.window else ""
+    period = tongue.period(asked.time)
+    if tongue.lang == "ko":
+        topic = tongue.with_particle(metric, "은", "는")
+        ending = "입니다" if asked.time.kind == "now" else "였습니다"
+        return f"{name}의 {period} {kind}{topic} {number}{ending}."
+    verb = "is" if asked.time.kind == "now" else "was"
+    return f"The {kind}{metric} of {name} {period} {verb} {number}."
+
+
+def _verdict(asked: Interpretation, figures: Figures, evidence: list[Evidence], tongue: Tongue) -> Sentence:
+    names = {item.servers[0] for item in evidence}
+    for condition in asked.conditions:
+        names &= figures.holds(condition.op, condition.value)
+    if len(names) == len(evidence):
+        return Sentence(tongue.say("네, 말씀하신 기준에 해당합니다.", "Yes, it meets that condition."))
+    if not names:
+        return Sentence(tongue.say("아니요, 말씀하신 기준에 해당하지 않습니다.", "No, it does not meet that condition."))
+    listed = tongue.names(sorted(names))
+    return Sentence(tongue.say(f"말씀하신 기준에 해당하는 서버: {listed}.", f"These meet that condition: {listed}."))
+
+
+async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> Draft:
+    aggregation: Aggregation = asked.aggregation or "avg"
+    overall, count = await figures.across(aggregation), await figures.count()
+    sentences: list[Sentence] = []
+    if overall is not None and count is not None:
+        number, many = tongue.number(overall.value, overall.unit), tongue.number(count.value, "servers")
+        metric, kind, period = tongue.metric(figures.measure.name), tongue.aggregation(aggregation), tongue.period(asked.time)
+        whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
+        ending, verb = ("입니다", "is") if asked.time.kind == "now" else ("였습니다", "was")
+        text = tongue.say(
+            f"{whose}서버 {many}의 {period} {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
+            f"The {kind} {metric} of {many.replace(' ', f' {whose}', 1)} {period} {verb} {number}.",
+        )
+        sentences.append(Sentence(text, (overall, count)))
+    if len(figures.values) > 1:
+        ends = await figures.of_each([figures.ranked(ascending=False)[0], figures.ranked(ascending=True)[0]])
+        if len(ends) == 2:
+            text = tongue.say(
+                f"가장 높은 서버는 {listing(ends[:1], tongue)}, 가장 낮은 서버는 {listing(ends[1:], tongue)}입니다.",
+                f"The highest is {listing(ends[:1], tongue)}, the lowest {listing(ends[1:], tongue)}.",
+            )
+            sentences.append(Sentence(text, tuple(ends)))
+    if note := missing_note(figures.missing, asked, tongue):
+        sentences.append(note)
+    return Draft(tuple(sentences))

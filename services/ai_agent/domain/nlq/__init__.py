@@ -1,0 +1,1 @@
+"""Understanding: from the words of a question, in Korean or English, to an interpretation."""

@@ -1,0 +1,173 @@
+"""Finding servers by name in a question: exactly, by how people write and pronounce names, and through typos.
+
+A guess is acted on only when it is clear: the digits agree and the best name is well ahead of the second. Otherwise the name
+counts as unknown and the nearest names are offered.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rapidfuzz import fuzz, process
+
+from services.ai_agent.domain.interpretation import UnknownServer
+from services.ai_agent.domain.nlq.lexicon import Lexicon
+from services.ai_agent.domain.nlq.segment import TAKEN, Token
+
+TYPO_SCORE, TYPO_GAP, SUGGESTION_SCORE = 80.0, 5.0, 55.0
+_CANDIDATE = re.compile(r"(?<![a-z0-9_])[a-z0-9][a-z0-9_.:-]*")
+_PARTS = re.compile(r"[a-z]+|\d+|[가-힣]+")
+_HOST_LIKE = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[a-z]{2,}\d{1,4}")
+_NOT_HOST = re.compile(
+    r"p\d+|i/o|load\d+|top-?\d+|[a-z]+\d*_[a-z0-9_]+|\d.*|q\d|h\d+|e\.g|i\.e|ipv\d|utf-?\d+|sha\d+|md5|x86|arm64|covid-?\d+|mp\d"
+)
+_AFTER_NUMBER = r"(?!\s*(?:개|대|곳|군데|%|퍼센트|프로|시|분|초|일|달|주|월|percent|servers?|hosts?|nodes?|machines?|gb|mb|ms)(?![a-z]))(?![\d.]*\d)"
+_GENERIC = r"(?:\s*(?:server|host|machine|node|box|instance|서버|호스트|노드|장비|머신|인스턴스))?"
+
+
+@dataclass(frozen=True)
+class FoundNames:
+    """Names found, and the text with their places taken."""
+
+    text: str
+    tokens: tuple[Token, ...] = ()
+    unknown: tuple[UnknownServer, ...] = ()
+
+
+@dataclass(frozen=True)
+class NameIndex:
+    """The names of all servers, by every form they may be written in."""
+
+    names: Mapping[str, str]
+    keys: Mapping[str, str]
+    prefixes: frozenset[str]
+    pronounced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spoken: re.Pattern[str] | None = None
+
+    @classmethod
+    def build(cls, servers: Sequence[str], lexicon: Lexicon) -> "NameIndex":
+        """Index these names; a form that two servers share stands for neither."""
+        names = {name.lower(): name for name in servers}
+        shorts = _unique((name.lower().split(".")[0], name) for name in servers if not re.fullmatch(r"[\d.:]+", name))
+        keys = _unique((key, name) for name in servers for key in {_key(name.lower()), _key(name.lower().split(".")[0])})
+        pronounced: dict[str, list[str]] = {}
+        latin: dict[str, list[str]] = {}
+        for entries in lexicon.by_first.values():
+            for _, entry in entries:
+                if entry.kind == "role" and not entry.is_korean and entry.surface.isalpha():
+                    latin.setdefault(entry.value, []).append(entry.surface)
+        for entries in lexicon.by_first.values():
+            for _, entry in entries:
+                if entry.kind == "role":
+                    pronounced[entry.surface.replace(" ", "")] = sorted({entry.value, *latin.get(entry.value, ())})
+        prefixes = frozenset(match[0] for name in names if (match := re.match(r"[a-z]+", name)))
+        words = sorted({*pronounced, *(prefix for prefix in prefixes if len(prefix) > 1)}, key=len, reverse=True)
+        spoken = re.compile(
+            rf"(?<![a-z0-9가-힣])(?P<word>{'|'.join(map(re.escape, words))}){_GENERIC}(?P<sep>\s*[-_#]\s*|\s*)(?P<number>\d{{1,4}}){_AFTER_NUMBER}(?P<mark>\s*(?:번째|번|호기|호))?"
+        )
+        return cls(
+            names=shorts | names,
+            keys=keys,
+            prefixes=prefixes,
+            pronounced={word: tuple(forms) for word, forms in pronounced.items()},
+            spoken=spoken,
+        )
+
+    def find(self, text: str, lexicon: Lexicon) -> FoundNames:
+        """Every server name in the normalised text."""
+        tokens: list[Token] = []
+        unknown: list[UnknownServer] = []
+
+        def take(start: int, end: int, name: str, kind: str = "name") -> None:
+            nonlocal text
+            tokens.append(Token(kind, name, start, end, text[start:end]))
+            text = text[:start] + TAKEN * (end - start) + text[end:]
+
+        for name in sorted((name for name in self.names if not name.isascii()), key=len, reverse=True):
+            if (start := text.find(name)) >= 0:
+                take(start, start + len(name), self.names[name])
+        for match in list(_CANDIDATE.finditer(text)):
+            word = match[0].rstrip(".:-_")
+            if exact := self._exact(word, lexicon):
+                take(match.start(), match.start() + len(word), exact)
+        for match in list(self.spoken.finditer(text)) if self.spoken else ():
+            if TAKEN in match[0]:
+                continue
+            found = self._spoken_name(match)
+            if found is not None:
+                take(match.start(), match.end(), found)
+            elif match["mark"] or ("-" in match["sep"]):
+                said = (
+                    f"{self.pronounced.get(match['word'], (match['word'],))[0]}-{match['number']}"
+                    if not match["word"].isascii()
+                    else match[0]
+                )
+                unknown.append(self._suggest(said.strip()))
+                take(match.start(), match.end(), said, "unknown_name")
+        for match in list(_CANDIDATE.finditer(text)):
+            word = match[0].rstrip(".:-_")
+            if TAKEN in match[0] or _NOT_HOST.fullmatch(word) or self._known_word(word, lexicon):
+                continue
+            guess = self._typo(word)
+            if guess is not None:
+                take(match.start(), match.start() + len(word), guess)
+            elif _HOST_LIKE.fullmatch(word) and (
+                any(char.isdigit() for char in word) or re.split(r"[-_.]", word)[0] in self.prefixes
+            ):
+                unknown.append(self._suggest(word))
+                take(match.start(), match.start() + len(word), word, "unknown_name")
+        return FoundNames(text, tuple(sorted(tokens, key=lambda token: token.start)), tuple(unknown))
+
+    def _exact(self, word: str, lexicon: Lexicon) -> str | None:
+        if word.isalpha() and self._known_word(word, lexicon):
+            return None
+        if word in self.names:
+            return self.names[word]
+        return self.keys.get(_key(word)) if re.search(r"[a-z]", word) and re.search(r"\d", word) else None
+
+    def _spoken_name(self, match: re.Match[str]) -> str | None:
+        forms = (match["word"], *self.pronounced.get(match["word"], ()))
+        found = {self.keys[key] for form in forms if (key := _key(f"{form}{match['number']}")) in self.keys}
+        return found.pop() if len(found) == 1 else None
+
+    def _typo(self, word: str) -> str | None:
+        if len(word) < 4 or not self.names or not re.search(r"[a-z]", word):
+            return None
+        digits = _digits(word)
+        pool = [name for name in self.names if _digits(name) == digits]
+        floor = TYPO_SCORE if digits else 86.0
+        hits = process.extract(word, pool, scorer=fuzz.ratio, limit=3, score_cutoff=SUGGESTION_SCORE)
+        targets: dict[str, float] = {}
+        for form, score, _ in hits:
+            targets[self.names[form]] = max(score, targets.get(self.names[form], 0.0))
+        ranked = sorted(targets.items(), key=lambda item: -item[1])
+        if not ranked or ranked[0][1] < floor or (len(ranked) > 1 and ranked[0][1] - ranked[1][1] < TYPO_GAP):
+            return None
+        return ranked[0][0]
+
+    def _suggest(self, word: str) -> UnknownServer:
+        hits = process.extract(word, list(self.names), scorer=fuzz.ratio, limit=6, score_cutoff=SUGGESTION_SCORE)
+        ordered = sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+        return UnknownServer(word, tuple(dict.fromkeys(self.names[form] for form, _, _ in ordered))[:3])
+
+    @staticmethod
+    def _known_word(word: str, lexicon: Lexicon) -> bool:
+        return bool(word) and any(end == len(word) for end, _ in lexicon.matches(word, 0))
+
+
+def _key(name: str) -> str:
+    """`web-01`, `web01`, `web_1` and `web 1` as one: the letters and numbers, without what stands between."""
+    return "|".join(part.lstrip("0") or "0" if part.isdigit() else part for part in _PARTS.findall(name))
+
+
+def _digits(word: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", word))
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    shared: set[str] = set()
+    for key, name in pairs:
+        if found.setdefault(key, name) != name:
+            shared.add(key)
+    return {key: name for key, name in found.items() if key not in shared}

@@ -1,0 +1,183 @@
+"""What the tokens of a question fill in: thresholds, how many, which way round, which figure of many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.ai_agent.domain.interpretation import NEGATED, Aggregation, Condition, Direction, Operator, Order
+from services.ai_agent.domain.nlq.segment import Token
+
+_OPERATORS: dict[str, Operator] = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=="}
+_POSTFIX_ENGLISH = ("or ", "and ")
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A comparison with its number and the tokens that say so."""
+
+    condition: Condition
+    tokens: tuple[Token, ...]
+
+
+def find_metric(tokens: Sequence[Token]) -> tuple[str | None, tuple[Token, ...]]:
+    """The concept that the question is about and the tokens that say so.
+
+    A word such as "slowest" names its metric itself; "cpu load" is cpu, and beside "memory" the word "usage" is nothing.
+    """
+    named = [token for token in tokens if token.kind == "metric"]
+    if named:
+        # "load" beside another metric is "부하" in its everyday sense: the other one is meant.
+        strong = [token for token in named if token.value != "load"] or named
+        return strong[0].value, tuple(token for token in named if token.value == strong[0].value or token.value == "load")
+    ranked = [token for token in tokens if token.kind == "ranked_metric"]
+    if ranked:
+        return ranked[0].value.rsplit("_", 1)[0], (ranked[0],)
+    return None, ()
+
+
+def find_thresholds(tokens: Sequence[Token], metric: str | None) -> list[Threshold]:
+    """Each comparison with the number that belongs to it: before it in Korean ("80% 넘는"), after it in English ("over 80")."""
+    tokens = list(tokens)
+    numbers = [index for index, token in enumerate(tokens) if token.kind == "number" and token.unit != "count"]
+    used: set[int] = set()
+    found: list[Threshold] = []
+    for index, token in enumerate(tokens):
+        operator = _operator(tokens, index)
+        if operator is None:
+            continue
+        behind = [n for n in numbers if n < index and n not in used and index - n <= 4]
+        ahead = [n for n in numbers if n > index and n not in used and n - index <= 4]
+        postfix = token.is_korean or token.surface.startswith(_POSTFIX_ENGLISH)
+        candidates = (behind[-1:] + ahead[:1]) if postfix else (ahead[:1] + behind[-1:])
+        if not candidates:
+            continue
+        number = candidates[0]
+        used.add(number)
+        found.append(_threshold(tokens, number, operator, (tokens[number], token), metric))
+    for number in numbers:
+        token = tokens[number]
+        if number in used:
+            continue
+        if token.value == "plus":
+            found.append(_threshold(tokens, number, ">=", (token,), metric))
+            used.add(number)
+    return found
+
+
+def find_between(text: str, tokens: Sequence[Token], metric: str | None) -> list[Threshold]:
+    """Both bounds of "between 40 and 60 percent" or "40에서 60% 사이"; empty when the question has no such pair."""
+    numbers = [token for token in tokens if token.kind == "number" and token.unit != "count"]
+    for low, high in pairwise(numbers):
+        gap = text[low.end : high.start].strip()
+        before, after = text[: low.start].rstrip(), text[high.end :].lstrip()
+        english = before.endswith("between") and gap in ("and", "to", "-")
+        korean = gap in ("에서", "-", "~", "부터", "와", "과") and (after.startswith(("사이", "구간", "까지의")) or gap in ("~",))
+        if (english or korean) and low.number is not None and high.number is not None and low.number < high.number:
+            concept = _nearest_metric(list(tokens), list(tokens).index(low)) or metric
+            return [
+                Threshold(Condition(concept, ">=", low.number), (low,)),
+                Threshold(Condition(concept, "<=", high.number), (high,)),
+            ]
+    return []
+
+
+def _threshold(tokens: list[Token], number: int, operator: Operator, parts: tuple[Token, ...], metric: str | None) -> Threshold:
+    token = tokens[number]
+    concept = _nearest_metric(tokens, number) or metric
+    return Threshold(Condition(concept, operator, token.number or 0.0), parts)
+
+
+def _operator(tokens: list[Token], index: int) -> Operator | None:
+    token = tokens[index]
+    operator: Operator | None = None
+    if token.kind == "compare":
+        operator = _OPERATORS[token.value]
+    elif token.kind == "status" and token.surface == "이상" and _number_before(tokens, index):
+        operator = ">="
+    elif token.kind in ("high", "low") and _number_before(tokens, index):
+        operator = ">" if token.kind == "high" else "<"
+    if operator is None:
+        return None
+    return NEGATED[operator] if _negated(tokens, index) and operator != "==" else operator
+
+
+def _number_before(tokens: list[Token], index: int) -> bool:
+    return index > 0 and tokens[index - 1].kind == "number" and tokens[index - 1].unit != "count"
+
+
+def _negated(tokens: list[Token], index: int) -> bool:
+    before = index - 1
+    while before >= 0 and tokens[before].kind == "noise":
+        before -= 1
+    if before >= 0 and tokens[before].kind == "negation":
+        return True
+    after = index + 1
+    return after < len(tokens) and tokens[after].kind == "negation" and tokens[after].is_korean
+
+
+def _nearest_metric(tokens: list[Token], number: int) -> str | None:
+    """The metric named last before the number, else the first one after it."""
+    before = next((token.value for token in reversed(tokens[:number]) if token.kind == "metric"), None)
+    return before or next((token.value for token in tokens[number:] if token.kind == "metric"), None)
+
+
+def find_limit(tokens: Sequence[Token], thresholds: Sequence[Threshold]) -> tuple[int | None, tuple[Token, ...]]:
+    """How many servers are wanted: a number that counts servers, or a bare one beside "top"."""
+    spent = {part.start for threshold in thresholds for part in threshold.tokens}
+    tokens = list(tokens)
+    free = [token for token in tokens if token.kind == "number" and token.start not in spent and token.number is not None]
+    for token in free:
+        if token.unit == "count" and _whole(token) and not token.surface.endswith("기"):
+            return _whole(token), (token,)
+    for token in free:
+        index = tokens.index(token)
+        neighbours = tokens[max(0, index - 2) : index] + tokens[index + 1 : index + 2]
+        if token.unit is None and _whole(token) and any(near.kind in ("order", "superlative", "server") for near in neighbours):
+            return _whole(token), (token,)
+    return None, ()
+
+
+def _whole(token: Token) -> int:
+    number = token.number or 0.0
+    return int(number) if number == int(number) and 1 <= number <= 10_000 else 0
+
+
+def find_order(tokens: Sequence[Token], metric: str | None) -> tuple[Order | None, tuple[Token, ...]]:
+    """Which end of the ranking is wanted, when the question ranks."""
+    tokens = list(tokens)
+    ranked = next((token for token in tokens if token.kind == "ranked_metric"), None)
+    ordered = [token for token in tokens if token.kind == "order"]
+    superlative = next((token for token in tokens if token.kind == "superlative"), None)
+    adjective = next((token for token in tokens if token.kind in ("high", "low")), None)
+    if ranked is not None and not ordered:
+        return ("asc" if ranked.value.endswith("asc") else "desc"), (ranked,)
+    if superlative is not None and adjective is not None:
+        lowest = (adjective.kind == "low") != (superlative.value == "least")
+        return ("asc" if lowest else "desc"), (superlative, adjective)
+    if ordered:
+        chosen = next((token for token in ordered if token.surface not in ("노는", "놀고")), ordered[0])
+        if chosen.surface in ("top", "bottom") and adjective is not None and adjective.kind == "low":
+            return "asc", (chosen, adjective)
+        return ("asc" if chosen.value == "asc" else "desc"), (chosen,)
+    if superlative is not None:
+        return ("asc" if superlative.value == "least" else "desc"), (superlative,)
+    if adjective is not None and metric is not None:
+        return ("asc" if adjective.kind == "low" else "desc"), (adjective,)
+    return None, ()
+
+
+def find_aggregation(tokens: Sequence[Token]) -> tuple[Aggregation | None, tuple[Token, ...]]:
+    """Which figure of many is wanted."""
+    for token in tokens:
+        if token.kind == "aggregation":
+            names: dict[str, Aggregation] = {"avg": "avg", "max": "max", "min": "min", "sum": "sum", "p95": "p95", "last": "last"}
+            return names[token.value], (token,)
+    return None, ()
+
+
+def find_direction(tokens: Sequence[Token], metric: str | None) -> tuple[Direction | None, str | None, tuple[Token, ...]]:
+    """Which way traffic flows, and the metric when only the direction names it."""
+    for token in tokens:
+        if token.kind == "direction" and metric in (None, "network"):
+            return ("in" if token.value == "in" else "out"), "network", (token,)
+    return None, metric, ()

@@ -1,0 +1,45 @@
+"""The question as the grammar reads it: one form for what people type in many."""
+
+import re
+import unicodedata
+
+from services.ai_agent.domain.interpretation import Language
+from services.ai_agent.domain.nlq.numbers import spelled_to_digits
+
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "~": "~", "〜": "~"})
+_INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
+_SHORT_FORMS = (
+    (re.compile(r"\bcan't\b"), "can not"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"(?<=[a-z])n't\b"), " not"),
+    (re.compile(r"\b(what|who|how|where|when|which|that|there|it|let)'s\b"), r"\1 is"),
+    (re.compile(r"\bwhats\b"), "what is"),
+    (re.compile(r"\bhows\b"), "how is"),
+    (re.compile(r"(?<=[a-z])'re\b"), " are"),
+    (re.compile(r"(?<=[a-z])'(?:ve|ll|d|m)\b"), " "),
+)
+_HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
+_LATIN = re.compile(r"[a-z]")
+_LATIN_WORD = re.compile(r"[a-z][a-z0-9._/-]*")
+
+
+def normalise(text: str) -> str:
+    """Lower case, NFKC (full-width forms, decomposed jamo), plain quotes and dashes, long forms, digits for spelled numbers."""
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).lower().translate(_QUOTES)
+    for pattern, long_form in _SHORT_FORMS:
+        text = pattern.sub(long_form, text)
+    text = re.sub(r"\s+", " ", text).strip()
+    return spelled_to_digits(text)
+
+
+def detect_language(text: str) -> Language | None:
+    """Language by the share of Hangul; None when the text has letters of neither.
+
+    Names and units are Latin in Korean questions too ("web-01 CPU 얼마?"), so Hangul needs far less than half.
+    """
+    text = unicodedata.normalize("NFKC", text).lower()
+    hangul = len(_HANGUL.findall(text))
+    if not hangul:
+        return "en" if _LATIN.search(text) else None
+    words = len(_LATIN_WORD.findall(text))
+    return "ko" if hangul >= words or hangul >= 4 else "en"
