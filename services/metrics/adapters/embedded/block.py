@@ -69,7 +69,7 @@ def encode(block: Block, places: NDArray[np.uint8], codec: Codec) -> bytes:
     id_steps = np.diff(block.ids.astype(np.int64), prepend=0)
     directory = np.concatenate([id_steps, counts, places.astype(np.int64), first_times, first_integers])
     sections = [
-        zlib.compress(directory.tobytes(), 6),
+        zlib.compress(directory.tobytes(), 1),
         compress(time_steps, codec),
         compress(_steps(integers, integer_starts), codec),
         compress(doubles, codec),

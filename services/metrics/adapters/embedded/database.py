@@ -72,7 +72,7 @@ def corrupt(path: Path, why: str) -> RefusedError:
     return RefusedError(message, reason="DATA_CORRUPT")
 
 
-def write_failure(path: Path, error: sqlite3.Error) -> UnavailableError:
-    """What to tell a writer whose batch could not be made durable."""
-    message = f"cannot write {path}: {error}; nothing of the request was stored"
+def write_failure(folder: Path, error: sqlite3.Error) -> UnavailableError:
+    """What to tell a writer whose request could not be made durable."""
+    message = f"cannot write to {folder}: {error}; nothing of the request was stored"
     return UnavailableError(message, reason="STORE_WRITE_FAILED", retry_after_seconds=_RETRY_AFTER_SECONDS)

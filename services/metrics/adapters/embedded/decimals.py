@@ -14,7 +14,6 @@ RAW: Final = 255
 
 _MAX_PLACES: Final = 6
 _POWERS: Final = np.array([10.0**places for places in range(_MAX_PLACES + 1)])
-_EXACT_INTEGERS: Final = 2.0**53
 _PROBE_ROWS: Final = 8
 
 
@@ -72,12 +71,11 @@ def _probe(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[n
 
 def _is_exact(values: NDArray[np.float64], powers: NDArray[np.float64] | np.float64) -> NDArray[np.bool_]:
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.rint(values * powers)
-        small = np.abs(scaled) < _EXACT_INTEGERS
-        integers = np.where(small, scaled, 0.0).astype(np.int64)
-    # Compared as bits, because minus zero equals zero and is not the same.
+        scaled = values * powers
+        integers = np.rint(scaled, out=scaled).astype(np.int64)
+    # Compared as bits, because minus zero equals zero and is not the same. What does not fit an integer does not come back.
     same: NDArray[np.bool_] = (integers / powers).view(np.int64) == values.view(np.int64)
-    return same & small
+    return same
 
 
 def _rows_of(offsets: NDArray[np.int64], counts: NDArray[np.int64], series: NDArray[np.intp]) -> NDArray[np.int64] | None:

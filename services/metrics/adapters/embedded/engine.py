@@ -6,7 +6,7 @@ no acknowledged sample and brings none in twice.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ import numpy as np
 import structlog
 
 from services.common.ids import IdSource
-from services.metrics.adapters.embedded.catalog import Catalog
+from services.metrics.adapters.embedded.catalog import Catalog, NewBlock
 from services.metrics.adapters.embedded.database import corrupt, open_failure, write_failure
 from services.metrics.adapters.embedded.intake import Arrangement, absent, advance_table, arrange
 from services.metrics.adapters.embedded.journal import Journal
 from services.metrics.adapters.embedded.options import EmbeddedOptions
 from services.metrics.adapters.embedded.reader import BlockCache, BlockReader
-from services.metrics.adapters.embedded.sealing import build_blocks, build_spans
+from services.metrics.adapters.embedded.sealing import build_blocks, build_spans, seal_order
 from services.metrics.adapters.embedded.segments import Positions, Rows, runs_of
 from services.metrics.adapters.embedded.state import State
 from services.metrics.domain.admission import Verdict, Verdicts, receipt_of, screen
@@ -34,6 +34,8 @@ from services.metrics.domain.ports import (
     Registration,
     StoreLimits,
     StoreStats,
+    TimeArray,
+    ValueArray,
     WriteMode,
 )
 from services.metrics.domain.registration import plan_registration
@@ -104,7 +106,7 @@ class Engine:
             except sqlite3.Error as error:
                 self.write_failures += 1
                 log.error("write_failed", samples=len(columns), error=str(error))
-                raise write_failure(self.journal.path, error) from error
+                raise write_failure(self.catalog.path.parent, error) from error
             if self._head_since_ms is None:
                 self._head_since_ms = batches[0].now_ms
         receipts = []
@@ -128,7 +130,7 @@ class Engine:
             groups = self.catalog.add_series(plan.new)
         except sqlite3.Error as error:
             self.write_failures += 1
-            raise write_failure(self.catalog.path, error) from error
+            raise write_failure(self.catalog.path.parent, error) from error
         for start in range(0, len(plan.new), _ADD_AT_ONCE):
             part = plan.new[start : start + _ADD_AT_ONCE]
             with self.state.lock:
@@ -161,8 +163,11 @@ class Engine:
         """
         state = self.state
         if state.head.samples:
-            slots = state.table.living()
-            parts = [(slots, rows) for rows in state.head.rows(slots, MIN_TIME_MS, MAX_TIME_MS)]
+            parts = (
+                (slots, rows)
+                for slots in seal_order(state.table, state.head.samples)
+                for rows in state.head.rows(slots, MIN_TIME_MS, MAX_TIME_MS)
+            )
             self._write_blocks(parts, self._number, clear_head=True)
             self.seals += 1
             self._head_since_ms = None
@@ -179,7 +184,7 @@ class Engine:
             self.seal()
         except sqlite3.Error as error:
             self.write_failures += 1
-            raise write_failure(self.catalog.path, error) from error
+            raise write_failure(self.catalog.path.parent, error) from error
 
     def delete_before(self, time_ms: int) -> int:
         """Forget old samples, and series that have no others; gives the number of series.
@@ -291,12 +296,12 @@ class Engine:
                 state.head.strays.append(stray_slots, strays.timestamps_ms, strays.values)
                 np.minimum.at(state.table.first_ms, stray_slots, strays.timestamps_ms)
 
-    def _write_blocks(self, parts: Sequence[tuple[Positions, Rows]], sealed_through: int, *, clear_head: bool) -> None:
+    def _write_blocks(self, parts: Iterable[tuple[Positions, Rows]], sealed_through: int, *, clear_head: bool) -> None:
         """Make rows durable and visible as blocks. The positions of each part's rows index its slots."""
         state, table = self.state, self.state.table
-        blocks = []
+        blocks: list[NewBlock] = []
         first_ms, sealed_ms, sealed_value = table.first_ms.copy(), table.sealed_ms.copy(), table.sealed_value.copy()
-        ends = []
+        ends: list[tuple[Positions, TimeArray, ValueArray]] = []
         for slots, rows in parts:
             blocks += build_blocks(table, slots, rows)
             own, last = slots[rows.position], rows.offsets[1:] - 1
@@ -321,7 +326,7 @@ class Engine:
             self.catalog.delete(ids, floor_ms)
         except sqlite3.Error as error:
             self.write_failures += 1
-            raise write_failure(self.catalog.path, error) from error
+            raise write_failure(self.catalog.path.parent, error) from error
         with state.lock:
             state.index.remove(ids.tolist())
             state.head.forget(state.table.remove(ids))

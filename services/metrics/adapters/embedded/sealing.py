@@ -17,6 +17,20 @@ from services.metrics.domain.ports import Columns, TimeArray
 MAX_BLOCK_ROWS: Final = 32_768
 """A block is decoded as a whole, so this bounds what a short query of a long history costs (about 0.3 ms)."""
 
+_SEAL_ROWS_AT_ONCE: Final = 131_072
+
+
+def seal_order(table: SeriesTable, samples: int) -> list[Positions]:
+    """All slots, like series together, in portions of whole groups that are worked on one after the other.
+
+    A portion's columns stay in the processor's cache and out of the peak of memory.
+    """
+    slots = table.living()
+    slots = slots[np.lexsort((table.ids[slots], table.groups[slots]))]
+    first = runs_of(table.groups[slots])
+    groups_at_once = max(1, _SEAL_ROWS_AT_ONCE * len(first) // max(1, samples))
+    return np.split(slots, first[groups_at_once::groups_at_once])
+
 
 def build_blocks(table: SeriesTable, slots: Positions, rows: Rows) -> list[NewBlock]:
     """Blocks with all the rows, whose positions index `slots`; every run ascending in time, one run a series."""
