@@ -1,13 +1,13 @@
 """Composition root of the all-in-one: which services there are, who needs whom, and that they talk in process."""
 
+import sys
 from collections.abc import Sequence
-
-from grpc.aio import Channel
 
 from services.ai_agent.app import build as build_ai_agent
 from services.all_in_one.settings import AllInOneSettings, SuiteSettings, load_suite_settings
 from services.common.clock import SystemClock
 from services.common.lifecycle import Lifecycle
+from services.common.rpc.channels import Channels
 from services.common.rpc.connect import connect
 from services.common.rpc.inproc.network import InprocNetwork
 from services.common.rpc.server import RpcServer
@@ -46,13 +46,11 @@ def prepare(settings: SuiteSettings) -> Main:
             supervisor.lock(part.data_dir / part.service)
         telemetry = {name: Telemetry(name) for name in NEEDS}
 
-        def connector(caller: str) -> Connect:
-            def to_peer(name: str) -> Channel:
-                channel = connect(f"inproc:{name}", caller=caller, network=network)
-                lifecycle.on_stop(f"channel from {caller} to {name}", channel.close)
-                return channel
+        channels = Channels()
+        lifecycle.on_stop("channels", channels.close)
 
-            return to_peer
+        def connector(caller: str) -> Connect:
+            return channels.connector(lambda name: connect(f"inproc:{name}", caller=caller, network=network))
 
         for service in (
             build_server_gen(settings.server_gen, connector("server_gen"), telemetry["server_gen"], clock),
@@ -63,8 +61,9 @@ def prepare(settings: SuiteSettings) -> Main:
             server = RpcServer(service.name, telemetry=telemetry[service.name], network=network)
             await supervisor.start(service, server, [f"inproc:{service.name}"])
         gateway = build_gateway(settings.gateway, connector("gateway"), telemetry["gateway"], clock)
-        await supervisor.start(gateway)
-        if gateway.url is not None:
-            announce_ready(gateway.url())
+        await supervisor.start(gateway.service)
+        if gateway.new_admin_token:
+            print(f"dashboard {gateway.url}/#token={gateway.new_admin_token}", file=sys.stderr, flush=True)  # noqa: T201
+        announce_ready(gateway.url)
 
     return main

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
-import grpc.aio
 import structlog
 
 from services.common.clock import Clock, SystemClock
@@ -17,6 +16,7 @@ from services.common.config import CommonSettings, load_settings
 from services.common.errors import OpenManagerError
 from services.common.lifecycle import Lifecycle
 from services.common.logs import configure_logging
+from services.common.rpc.channels import Channels
 from services.common.rpc.connect import connect
 from services.common.rpc.server import RpcServer
 from services.common.service import Connect, Service
@@ -114,13 +114,9 @@ def announce_ready(address: str) -> None:
 def tcp_connector(settings: CommonSettings, caller: str, lifecycle: Lifecycle) -> Connect:
     """Connects to peers in other processes; every channel is closed when the lifecycle stops."""
     token = settings.service_token.get_secret_value() if settings.service_token else None
-
-    def to_peer(name: str) -> grpc.aio.Channel:
-        channel = connect(settings.peer_address(name), caller=caller, token=token)
-        lifecycle.on_stop(f"channel to {name}", channel.close)
-        return channel
-
-    return to_peer
+    channels = Channels()
+    lifecycle.on_stop("channels", channels.close)
+    return channels.connector(lambda name: connect(settings.peer_address(name), caller=caller, token=token))
 
 
 async def _until_stopped(main: Main) -> None:
