@@ -7,10 +7,12 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from services.metrics.domain.ports import Labels, Matcher, MatchOp, SeriesData
+from services.metrics.domain.ports import Labels, Matcher, MatchOp, SeriesData, TimeArray, ValueArray
+from services.metrics.domain.promql import Matrix, Reader, Scalar, Text, Vector, evaluate_instant, evaluate_range
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 _RAMP = re.compile(r"(?P<start>[-+]?[\d.]+(?:e[-+]?\d+)?)(?:(?P<step>[-+][\d.]+(?:e[-+]?\d+)?))?x(?P<times>\d+)")
@@ -21,8 +23,8 @@ class Series:
     """One series: labels, timestamps_ms i64[m], values f64[m]."""
 
     labels: Labels
-    timestamps_ms: np.ndarray
-    values: np.ndarray
+    timestamps_ms: TimeArray
+    values: ValueArray
 
 
 class MemoryReader:
@@ -92,3 +94,38 @@ def _meets(matcher: Matcher, labels: dict[str, str]) -> bool:
             return re.fullmatch(matcher.value, value) is not None
         case MatchOp.NOT_REGEX:
             return re.fullmatch(matcher.value, value) is None
+
+
+def text_of(labels: Labels) -> str:
+    """Labels as `name{a="b"}`; without any, `{}`."""
+    name = dict(labels).get("__name__", "")
+    rest = ",".join(f'{key}="{value}"' for key, value in labels if key != "__name__")
+    return f"{name}{{{rest}}}" if rest or not name else name
+
+
+async def ask(reader: Reader, expr: str, at_seconds: float) -> Any:
+    """Value of an expression at one time: a number, a text, or a dict with the value of each series."""
+    value = (await evaluate_instant(expr, reader, round(at_seconds * 1000))).value
+    match value:
+        case Scalar() | Text():
+            return value.value
+        case Vector():
+            assert len(set(value.labels)) == len(value.labels)
+            return dict(zip(map(text_of, value.labels), value.values.tolist(), strict=True))
+        case Matrix():
+            raise AssertionError(f"{expr} is a range vector")
+
+
+async def ask_range(
+    reader: Reader, expr: str, start_seconds: float, end_seconds: float, step_seconds: float
+) -> dict[str, list[tuple[float, float]]]:
+    """Points (seconds, value) of each series over a range."""
+    result = await evaluate_range(expr, reader, *(round(part * 1000) for part in (start_seconds, end_seconds, step_seconds)))
+    return points_of(result.matrix)
+
+
+def points_of(matrix: Matrix) -> dict[str, list[tuple[float, float]]]:
+    """Points (seconds, value) of each row."""
+    points = list(zip((matrix.timestamps_ms / 1000).tolist(), matrix.values.tolist(), strict=True))
+    bounds = zip(map(text_of, matrix.labels), matrix.offsets[:-1].tolist(), matrix.offsets[1:].tolist(), strict=True)
+    return {labels: points[start:end] for labels, start, end in bounds}

@@ -23,7 +23,7 @@ from services.metrics.domain.promql.expressions import (
 from services.metrics.domain.promql.matching import set_operation, vector_vector
 from services.metrics.domain.promql.plan import Fetch, Plan
 from services.metrics.domain.promql.rows import compact, to_matrix, unique
-from services.metrics.domain.promql.values import LOOKBACK_MS, IndexArray, QueryLimits, Rows, Value, Windows, without_name
+from services.metrics.domain.promql.values import LOOKBACK_MS, Matrix, QueryLimits, Rows, Value, Windows, without_name
 from services.metrics.domain.promql.windows import is_stale, positions
 
 
@@ -100,45 +100,31 @@ class _Evaluation:
 
     def _windows(self, node: MatrixSelector, times: TimeArray) -> Windows:
         data = self._data[self._plan.fetch_of(node, int(times[0]), int(times[-1]))]
-        offsets, stamps, values = data.offsets, data.timestamps_ms, data.values
-        stale = is_stale(values)
+        samples = Matrix(data.labels, data.offsets, data.timestamps_ms, data.values)
+        stale = is_stale(data.values)
         if stale.any():
             kept = np.concatenate(([0], np.cumsum(~stale)))
-            offsets, stamps, values = kept[offsets], stamps[~stale], values[~stale]
-        ends = self._reference(times, node.selector.offset_ms, node.selector)
-        return self._cut(data.labels, offsets, stamps, values, times, ends, node.range_ms)
+            samples = Matrix(data.labels, kept[data.offsets], data.timestamps_ms[~stale], data.values[~stale])
+        return self._cut(samples, times, self._reference(times, node.selector.offset_ms, node.selector), node.range_ms)
 
     def _subquery(self, node: Subquery, times: TimeArray) -> Windows:
         first, last = self._plan.subquery_bounds(node, int(times[0]), int(times[-1]))
-        ends = self._reference(times, node.offset_ms, node)
         self._check_size(1, max(last - first, 0) // node.step_ms)
-        if first > last:
-            return self._cut([], np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0), times, ends, node.range_ms)
         steps = np.arange(first, last + 1, node.step_ms, dtype=np.int64)
-        inner = self.value(node.expr, steps)
-        rows = inner if isinstance(inner, Rows) else Rows([()], _number(inner)[None, :], np.ones((1, len(steps)), np.bool_))
-        matrix = to_matrix(rows, steps)
-        return self._cut(matrix.labels, matrix.offsets, matrix.timestamps_ms, matrix.values, times, ends, node.range_ms)
+        rows = self._rows(node.expr, steps) if len(steps) else Rows.empty(0)
+        return self._cut(to_matrix(rows, steps), times, self._reference(times, node.offset_ms, node), node.range_ms)
 
-    def _cut(
-        self,
-        labels: list[Labels],
-        offsets: IndexArray,
-        stamps: TimeArray,
-        values: ValueArray,
-        times: TimeArray,
-        ends: TimeArray,
-        range_ms: int,
-    ) -> Windows:
+    def _cut(self, samples: Matrix, times: TimeArray, ends: TimeArray, range_ms: int) -> Windows:
         """Samples and their windows; series without a sample in any window are left out."""
-        self._check_size(len(labels), len(times))
+        self._check_size(len(samples.labels), len(times))
         starts = ends - range_ms
-        low = positions(offsets, stamps, starts, after_equal=False)
-        high = positions(offsets, stamps, ends, after_equal=True)
+        low = positions(samples.offsets, samples.timestamps_ms, starts, after_equal=False)
+        high = positions(samples.offsets, samples.timestamps_ms, ends, after_equal=True)
         used = (high > low).any(axis=1)
+        labels = samples.labels
         if not used.all():
             labels, low, high = [labels[i] for i in np.flatnonzero(used).tolist()], low[used], high[used]
-        return Windows(labels, stamps, values, low, high, starts, ends, times)
+        return Windows(labels, samples.timestamps_ms, samples.values, low, high, starts, ends, times)
 
     def _reference(self, times: TimeArray, offset_ms: int, node: VectorSelector | Subquery) -> TimeArray:
         """The times moved by offset and `@`."""
