@@ -145,7 +145,7 @@ class Notifier:
         while True:
             used = self.database.used
             await self.clock.advance(0)
-            while self.database.busy:
+            while self.database.busy:  # noqa: ASYNC110  the end of a transaction in a thread sets no event
                 await asyncio.sleep(0.0002)
             await settle()
             if used == self.database.used and not self.database.busy:

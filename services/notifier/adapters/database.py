@@ -52,7 +52,7 @@ class Database:
             self._engine = _postgres_engine(url)
         try:
             async with self.transaction() as connection:
-                await connection.run_sync(_migrate)
+                await connection.run_sync(_migrate, self._place)
         except BaseException:
             await self.close()
             raise
@@ -85,11 +85,13 @@ class Database:
     def _explained(self, error: Exception) -> OpenManagerError:
         what = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         if _is_damage(error):
-            return RefusedError(
-                f"{self._place} is damaged ({what}); restore it from a backup, or move it away to begin anew",
-                reason="DATABASE_DAMAGED",
-            )
+            return _damaged(self._place, what)
         return UnavailableError(f"the database {self._place} cannot be used now: {what}", reason="DATABASE_UNAVAILABLE")
+
+
+def _damaged(place: str, what: str) -> RefusedError:
+    message = f"{place} is damaged ({what}); restore it from a backup, or move it away to begin anew"
+    return RefusedError(message, reason="DATABASE_DAMAGED")
 
 
 def _is_damage(error: Exception) -> bool:
@@ -144,7 +146,7 @@ def _postgres_engine(url: URL) -> AsyncEngine:
         ) from error
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, place: str) -> None:
     from alembic import command  # heavy, and needed once
     from alembic.config import Config
     from alembic.util import CommandError
@@ -152,7 +154,7 @@ def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
         if found != "ok":
-            raise sqlite3.OperationalError(f"database disk image is malformed: {found}")
+            raise _damaged(place, str(found).replace("\n", " "))
     else:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")

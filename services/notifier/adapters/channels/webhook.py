@@ -40,6 +40,8 @@ class WebhookConfig(ChannelConfig):
             raise ValueError("must be an http or https address such as https://example.org/hook")
         if parts.username or parts.password:
             raise ValueError("must not hold a user or password, because it is shown to everybody; use secret")
+        if parts.hostname.rpartition(".")[2].isdigit() and not _is_number(parts.hostname):
+            raise ValueError("names its host by a number that is no IP address")
         _ = parts.port  # raises ValueError when it is no port
         return value
 
@@ -133,12 +135,18 @@ class WebhookSender:
         return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _refuse_private_number(host: str) -> None:
+def _is_number(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return  # a name; the resolver checks what it stands for
-    refuse_private(host, host)
+        return False
+    return True
+
+
+def _refuse_private_number(host: str) -> None:
+    """Raises BlockedAddressError for a private IP address; what a name stands for is the resolver's to check."""
+    if _is_number(host):
+        refuse_private(host, host)
 
 
 def _failure(error: Exception, timeout_seconds: float) -> DeliveryResult:
