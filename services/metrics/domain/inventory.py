@@ -2,14 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from services.metrics.domain.concepts import CONCEPTS, Concept, quoted
 from services.metrics.domain.directory import SERVER_LABEL, ServerDirectory
 from services.metrics.domain.health import Health, judge
 from services.metrics.domain.ports import Labels, Matcher, MatchOp, SampleStore
 from services.metrics.domain.promql import LOOKBACK_MS, Vector, evaluate_instant
+
+_LOOP_SERIES: Final = 1_000
+_LOOP_SERVERS: Final = 100
+"""What concerns more than this many is put together in a thread, away from the event loop."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +64,51 @@ class Inventory:
         current = latest.timestamps_ms >= now_ms - LOOKBACK_MS
         directory = self._directory
         if not directory.describes(latest.ids, current):
-            directory = ServerDirectory(latest.ids, current, self._store.labels_of(latest.ids))
+            build_directory = partial(ServerDirectory, latest.ids, current, self._store.labels_of(latest.ids))
+            directory = build_directory() if len(latest) <= _LOOP_SERIES else await asyncio.to_thread(build_directory)
             if not name:
                 self._directory = directory
         last_seen_ms = directory.newest(latest.timestamps_ms)
         text = f"{SERVER_LABEL}={quoted(name)}" if name else f'{SERVER_LABEL}!=""'
         vectors = await asyncio.gather(*(evaluate_instant(concept.of_all(text), self._store, now_ms) for concept in CONCEPTS))
-        metrics: dict[str, dict[str, float]] = {server: {} for server in directory.names}
-        expressions: dict[str, dict[str, str]] = {server: {} for server in directory.names}
-        for concept, result in zip(CONCEPTS, vectors, strict=True):
-            assert isinstance(result.value, Vector)  # noqa: S101  every concept is an instant vector
-            for server, (value, expression) in _by_server(concept, result.value).items():
-                if server in metrics:
-                    metrics[server][concept.name] = value
-                    expressions[server][concept.name] = expression
-        states = []
-        for server in directory.names:
-            health, reasons = judge(
-                metrics[server],
-                silent_seconds=(now_ms - last_seen_ms[server]) / 1000,
-                silent_after_seconds=LOOKBACK_MS / 1000,
+        results = [(concept, result.value) for concept, result in zip(CONCEPTS, vectors, strict=True)]
+        build = partial(_states, directory, last_seen_ms, results, now_ms)
+        return build() if len(directory.names) <= _LOOP_SERVERS else await asyncio.to_thread(build)
+
+
+def _states(
+    directory: ServerDirectory,
+    last_seen_ms: Mapping[str, int],
+    results: Sequence[tuple[Concept, object]],
+    now_ms: int,
+) -> list[ServerState]:
+    """Every server of the directory with the figures that the results hold for it."""
+    metrics: dict[str, dict[str, float]] = {server: {} for server in directory.names}
+    expressions: dict[str, dict[str, str]] = {server: {} for server in directory.names}
+    for concept, value in results:
+        if not isinstance(value, Vector):
+            raise TypeError(f"{concept.name} is a {type(value).__name__} and no vector")
+        for server, (figure, expression) in _by_server(concept, value).items():
+            if server in metrics:
+                metrics[server][concept.name] = figure
+                expressions[server][concept.name] = expression
+    states = []
+    for server in directory.names:
+        silent_seconds = (now_ms - last_seen_ms[server]) / 1000
+        health, reasons = judge(metrics[server], silent_seconds=silent_seconds, silent_after_seconds=LOOKBACK_MS / 1000)
+        states.append(
+            ServerState(
+                name=server,
+                role=directory.roles[server],
+                health=health,
+                reasons=reasons,
+                last_seen_ms=last_seen_ms[server],
+                labels=directory.labels[server],
+                metrics=metrics[server],
+                expressions=expressions[server],
             )
-            labels, role = directory.labels[server], directory.roles[server]
-            states.append(
-                ServerState(server, role, health, reasons, last_seen_ms[server], labels, metrics[server], expressions[server])
-            )
-        return states
+        )
+    return states
 
 
 def _by_server(concept: Concept, vector: Vector) -> dict[str, tuple[float, str]]:
