@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef } from "../vendor/htm-preact.js";
 import uPlot from "../vendor/uplot.js";
-import { figure, scaled, UNITS } from "./format.js";
+import { clock, figure, scaled, UNITS } from "./format.js";
 import { language, t } from "./i18n.js";
 
 const HEIGHT = 190;
@@ -11,7 +11,7 @@ function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function options(metric, width) {
+function options(metric, width, onCursor) {
   const percent = UNITS[metric] === "%";
   const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
   const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -19,19 +19,17 @@ function options(metric, width) {
     width,
     height: HEIGHT,
     cursor: { sync: { key: "server" } },
-    legend: { live: true },
+    legend: { show: false },
+    hooks: { setCursor: [onCursor] },
     scales: { y: { range: percent ? [0, 100] : (_plot, low, high) => (low === null ? [0, 1] : [Math.min(0, low), high <= 0 ? 1 : high * 1.1]) } },
     axes: [
       { ...axis, values: (_plot, ticks) => ticks.map((tick) => time.format(new Date(tick * 1000))) },
       { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => (UNITS[metric] === "B/s" ? scaled(tick) : `${tick}${percent ? " %" : ""}`)) },
     ],
     series: [
-      { label: t("at"), value: (_plot, seconds) => (seconds === null ? "–" : time.format(new Date(seconds * 1000))) },
-      { label: t(metric), stroke: color("--accent"), width: 1.5, fill: color("--accent-soft"), value: (_plot, value) => figure(metric, value), points: { show: false } },
-      {
-        label: t("unusual"), stroke: color("--critical"), value: (_plot, value) => figure(metric, value), paths: () => null,
-        points: { show: true, size: 8, fill: color("--critical") },
-      },
+      {},
+      { stroke: color("--accent"), width: 1.5, fill: color("--accent-soft"), points: { show: false } },
+      { stroke: color("--critical"), paths: () => null, points: { show: true, size: 8, fill: color("--critical") } },
     ],
   };
 }
@@ -40,9 +38,17 @@ function options(metric, width) {
 export function Chart({ metric, data }) {
   const holder = useRef(null);
   const plot = useRef(null);
+  const shown = useRef(null);
   useEffect(() => {
     const element = holder.current;
-    plot.current = new uPlot(options(metric, element.clientWidth || 400), data, element);
+    // What the cursor is on, or else the newest value.
+    const onCursor = ({ cursor, data: [times, values, unusual] }) => {
+      const at = cursor.idx ?? values.findLastIndex((value) => value !== null);
+      const text = at < 0 ? t("noData") : figure(metric, values[at]);
+      const when = cursor.idx === null || cursor.idx === undefined ? "" : `${clock(times[at] * 1000)}${unusual[at] === null ? "" : ` · ${t("unusual")}`} · `;
+      shown.current.textContent = when + text;
+    };
+    plot.current = new uPlot(options(metric, element.clientWidth || 400, onCursor), data, element);
     const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     return () => {
@@ -51,10 +57,12 @@ export function Chart({ metric, data }) {
       plot.current = null;
     };
   }, [metric, language()]);
-  useEffect(() => plot.current?.setData(data), [data]);
-  const last = data[1].findLast((value) => value !== null);
+  useEffect(() => {
+    plot.current.setData(data);
+    plot.current.hooks.setCursor.forEach((describe) => describe(plot.current));
+  }, [data]);
   return html`<figure class="card chart">
-    <figcaption><strong>${t(metric)}</strong><span>${last === undefined ? t("noData") : figure(metric, last)}</span></figcaption>
+    <figcaption><strong>${t(metric)}</strong><span ref=${shown}></span></figcaption>
     <div ref=${holder}></div>
   </figure>`;
 }

@@ -15,8 +15,9 @@ async function login(token) {
     error.textContent = problem instanceof ApiError && problem.status === 401 ? t("wrongToken") : problem.message;
     return;
   }
-  const next = new URLSearchParams(location.search).get("next");
-  location.replace(next?.startsWith("/") && !next.startsWith("//") ? next : "/");
+  // Compared as a browser reads it: "//host" and "/\\host" would lead to another one.
+  const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+  location.replace(next.origin === location.origin ? next.pathname : "/");
 }
 
 document.getElementById("login").addEventListener("submit", (event) => {

@@ -20,7 +20,14 @@ async function load(expressions, seconds) {
   const entries = await Promise.all(
     Object.entries(expressions).map(async ([metric, expr]) => [metric, await rangeOf(expr, start, end, step)]),
   );
-  return Object.fromEntries(entries);
+  return trimmed(Object.fromEntries(entries));
+}
+
+// Leaves out the time before the first sample, so that a new server's minutes fill the chart.
+function trimmed(ranges) {
+  const firsts = Object.values(ranges).map(([, values]) => values.findIndex((value) => value !== null)).filter((at) => at >= 0);
+  const first = Math.max(0, Math.min(...firsts) - 1);
+  return Object.fromEntries(Object.entries(ranges).map(([metric, [times, values]]) => [metric, [times.slice(first), values.slice(first)]]));
 }
 
 async function analyse(ranges) {

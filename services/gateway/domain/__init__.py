@@ -1,0 +1,1 @@
+"""Rules and values of the gateway; knows no HTTP, gRPC or protobuf."""

@@ -1,0 +1,1 @@
+"""HTTP: one table of URLs, handlers by area, and what surrounds every request."""

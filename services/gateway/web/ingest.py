@@ -1,0 +1,38 @@
+"""Samples in."""
+
+import asyncio
+
+from aiohttp import web
+
+from services.common.clock import Clock
+from services.common.telemetry import Telemetry
+from services.gateway.domain.ports import SampleWriter
+from services.gateway.domain.samples import SampleBatch, parse_batch
+from services.gateway.web.body import LARGE_BYTES, decode_json, read_json_bytes
+from services.gateway.web.respond import json_response
+
+
+class IngestHandlers:
+    """`POST /api/v1/metrics`."""
+
+    def __init__(self, writer: SampleWriter, clock: Clock, telemetry: Telemetry) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._samples = telemetry.counter("ingest_samples_total", "Values that came in, by what became of them.", ("outcome",))
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answers once everything that was accepted is durable."""
+        body = await read_json_bytes(request)
+        now_ms = round(self._clock.now() * 1000)
+        if len(body) > LARGE_BYTES:
+            batch = await asyncio.to_thread(_parse, body, now_ms)
+        else:
+            batch = _parse(body, now_ms)
+        receipt = await self._writer.write(batch)
+        for outcome in ("accepted", "rejected", "duplicate", "late"):
+            self._samples.labels(outcome).inc(receipt[outcome])
+        return json_response(receipt)
+
+
+def _parse(body: bytes, now_ms: int) -> SampleBatch:
+    return parse_batch(decode_json(body), now_ms)

@@ -1,0 +1,163 @@
+"""The read API in the shapes of Prometheus."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+
+from openmanager.metrics.v1 import metrics_pb2
+from services.common.errors import DeadlineExceededError, OpenManagerError, ResourceExhaustedError, UnavailableError
+from tests.support.gateway import RunningGateway
+from tests.support.gateway_peers import NOW_MS, label_set
+
+API = "/prometheus/api/v1"
+
+
+def _column(values: list[float], kind: str) -> bytes:
+    return np.array(values, kind).tobytes()
+
+
+def _vector(values: list[float]) -> metrics_pb2.QueryResponse:
+    vector = metrics_pb2.Vector(
+        series=[label_set(__name__="cpu", server=f"s{k}") for k in range(len(values))],
+        timestamps_ms=_column([NOW_MS + 250] * len(values), "<i8"),
+        values=_column(values, "<f8"),
+    )
+    return metrics_pb2.QueryResponse(vector=vector)
+
+
+async def test_vector(gateway: RunningGateway) -> None:
+    gateway.peers.metrics.answer = _vector([91.5, float("nan")])
+
+    reply = await gateway("GET", f"{API}/query?" + urlencode({"query": "cpu", "time": "2023-11-14T22:13:20.250Z"}))
+
+    assert reply.json == {
+        "status": "success",
+        "data": {
+            "resultType": "vector",
+            "result": [
+                {"metric": {"__name__": "cpu", "server": "s0"}, "value": [1_700_000_000.25, "91.5"]},
+                {"metric": {"__name__": "cpu", "server": "s1"}, "value": [1_700_000_000.25, "NaN"]},
+            ],
+        },
+    }
+    assert gateway.peers.metrics.requests[-1].time.ToMilliseconds() == NOW_MS + 250
+
+
+async def test_scalar_string_and_matrix(gateway: RunningGateway) -> None:
+    metrics = gateway.peers.metrics
+    metrics.answer = metrics_pb2.QueryResponse(scalar=metrics_pb2.Scalar(timestamp_ms=NOW_MS, value=float("inf")))
+    scalar = (await gateway("GET", f"{API}/query?query=1")).json["data"]
+    metrics.answer = metrics_pb2.QueryResponse(text=metrics_pb2.Text(timestamp_ms=NOW_MS, value="a"))
+    text = (await gateway("GET", f"{API}/query?query=1")).json["data"]
+    row = metrics_pb2.MatrixRow(
+        labels=label_set(server="a"), timestamps_ms=_column([1000, 2500], "<i8"), values=_column([1, 2], "<f8")
+    )
+    metrics.answer = metrics_pb2.QueryResponse(matrix=metrics_pb2.Matrix(rows=[row]))
+    matrix = (await gateway("GET", f"{API}/query?query=1")).json["data"]
+
+    assert scalar == {"resultType": "scalar", "result": [1_700_000_000, "+Inf"]}
+    assert text == {"resultType": "string", "result": [1_700_000_000, "a"]}
+    assert matrix == {"resultType": "matrix", "result": [{"metric": {"server": "a"}, "values": [[1, "1"], [2.5, "2"]]}]}
+    assert not gateway.peers.metrics.requests[-1].HasField("time")
+
+
+async def test_range_by_get_and_by_form(gateway: RunningGateway) -> None:
+    rows = [
+        metrics_pb2.MatrixRow(
+            labels=label_set(server=f"s{k}"),
+            timestamps_ms=_column(list(range(0, 3000_000, 1000)), "<i8"),
+            values=_column([0.5] * 3000, "<f8"),
+        )
+        for k in range(2)
+    ]
+    gateway.peers.metrics.range_answer = metrics_pb2.QueryRangeResponse(matrix=metrics_pb2.Matrix(rows=rows))
+    given = {"query": "cpu", "start": "1700000000", "end": "2023-11-14T23:13:20Z", "step": "1m30s"}
+
+    got = await gateway("GET", f"{API}/query_range?" + urlencode(given))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    posted = await gateway("POST", f"{API}/query_range?query=other", body=urlencode(given).encode(), headers=form)
+
+    request = gateway.peers.metrics.requests[-1]
+    assert got.json["data"]["resultType"] == "matrix"
+    assert len(got.json["data"]["result"][1]["values"]) == 3000
+    assert posted.body == got.body
+    assert request.expr == "cpu"
+    assert request.step.ToMilliseconds() == 90_000
+    assert request.end.ToMilliseconds() - request.start.ToMilliseconds() == 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("query", {}),
+        ("query", {"query": "sum(("}),
+        ("query", {"query": "cpu", "time": "noon"}),
+        ("query", {"query": "cpu", "time": "2023-11-14T22:13:20"}),
+        ("query", {"query": "cpu", "time": "nan"}),
+        ("query", {"query": "cpu", "time": "1e300"}),
+        ("query", {"query": "cpu", "limit": "-1"}),
+        ("query", {"query": "cpu", "timeout": "long"}),
+        ("query_range", {"query": "cpu", "start": "0", "end": "60"}),
+        ("query_range", {"query": "cpu", "start": "60", "end": "0", "step": "1"}),
+        ("query_range", {"query": "cpu", "start": "0", "end": "60", "step": "0"}),
+        ("query_range", {"query": "cpu", "start": "0", "end": "60", "step": "inf"}),
+        ("query_range", {"query": "cpu", "start": "0", "end": "11000", "step": "1"}),
+        ("series", {}),
+    ],
+)
+async def test_bad_data(gateway: RunningGateway, path: str, given: dict[str, str]) -> None:
+    reply = await gateway("GET", f"{API}/{path}?" + urlencode(given))
+
+    assert reply.status == 400
+    assert reply.json["status"] == "error"
+    assert reply.json["errorType"] == "bad_data"
+    assert reply.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (ResourceExhaustedError("too many samples"), 422, "execution"),
+        (DeadlineExceededError("slow"), 503, "timeout"),
+        (UnavailableError("away"), 503, "unavailable"),
+    ],
+)
+async def test_other_errors(gateway: RunningGateway, error: OpenManagerError, status: int, kind: str) -> None:
+    gateway.peers.metrics.error = error
+
+    reply = await gateway("GET", f"{API}/query?query=cpu")
+
+    assert (reply.status, reply.json["errorType"]) == (status, kind)
+
+
+async def test_lists(gateway: RunningGateway) -> None:
+    gateway.peers.metrics.ids = {(("__name__", "cpu"), ("server", "a")): 1, (("__name__", "cpu"), ("server", "b")): 2}
+
+    async def data(path: str) -> Any:
+        reply = await gateway("GET", f"{API}/{path}")
+        assert reply.json["status"] == "success"
+        return reply.json
+
+    assert (await data("series?match[]=cpu&match[]=disk&start=5"))["data"] == [
+        {"__name__": "cpu", "server": "a"},
+        {"__name__": "cpu", "server": "b"},
+    ]
+    assert list(gateway.peers.metrics.requests[-1].selectors) == ["cpu", "disk"]
+    assert gateway.peers.metrics.requests[-1].start.ToMilliseconds() == 5000
+    limited = await data("series?match[]=cpu&limit=1")
+    assert len(limited["data"]) == 1
+    assert limited["warnings"]
+    assert (await data("labels"))["data"] == ["__name__", "server"]
+    assert (await data("label/server/values?limit=2"))["data"] == ["web-01", "web-02"]
+    assert gateway.peers.metrics.requests[-1].name == "server"
+
+
+async def test_limit_of_a_query(gateway: RunningGateway) -> None:
+    gateway.peers.metrics.answer = _vector([1.0, 2.0, 3.0])
+
+    reply = await gateway("GET", f"{API}/query?query=cpu&limit=2")
+
+    assert len(reply.json["data"]["result"]) == 2
+    assert "2 of 3" in reply.json["warnings"][0]

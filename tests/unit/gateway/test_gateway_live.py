@@ -1,0 +1,76 @@
+"""Newest figures by server."""
+
+import numpy as np
+
+from services.gateway.domain.live import LiveFigures
+
+NOW_MS = 1_700_000_000_000
+
+
+def _labels(name: str, server: str, **more: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({"__name__": name, "server": server, **more}.items()))
+
+
+def _update(figures: LiveFigures, *rows: tuple[int, int, float]) -> None:
+    ids, times, values = zip(*rows, strict=True)
+    figures.update(np.array(ids, "<u8"), np.array(times, "<i8"), np.array(values, "<f8"))
+
+
+def test_only_what_changed_is_taken() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a"))
+    figures.define(2, _labels("memory", "a"))
+    figures.define(3, _labels("cpu", "b"))
+    _update(figures, (1, NOW_MS, 1.0), (2, NOW_MS - 5, 2.0), (3, NOW_MS, 3.0))
+    first = figures.take_changed(NOW_MS)
+    _update(figures, (1, NOW_MS + 500, 4.0))
+
+    assert set(first) == {"a", "b"}
+    assert figures.take_changed(NOW_MS) == {"a": {"cpu": 4.0, "memory": 2.0, "time": "2023-11-14T22:13:20.500Z"}}
+    assert figures.take_changed(NOW_MS) == {}
+
+
+def test_older_samples_and_unknown_ids_change_nothing() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a"))
+    figures.define(2, _labels("http_requests_total", "a"))
+    figures.define(3, (("__name__", "cpu"),))
+    _update(figures, (1, NOW_MS, 1.0), (1, NOW_MS - 1, 9.0), (2, NOW_MS, 9.0), (3, NOW_MS, 9.0), (4, NOW_MS, 9.0))
+
+    assert figures.all(NOW_MS)["a"]["cpu"] == 1.0
+    assert set(figures.all(NOW_MS)) == {"a"}
+
+
+def test_figures_older_than_five_minutes_are_unknown() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a"))
+    figures.define(2, _labels("disk", "a"))
+    _update(figures, (1, NOW_MS, 1.0), (2, NOW_MS - 300_001, 2.0))
+
+    assert "disk" not in figures.all(NOW_MS)["a"]
+    assert figures.all(NOW_MS + 300_001) == {}
+
+
+def test_the_plainest_series_speaks_for_the_server_then_the_highest_value() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("disk", "a", mount="/"))
+    figures.define(2, _labels("disk", "a", mount="/var"))
+    _update(figures, (1, NOW_MS, 70.0), (2, NOW_MS, 30.0))
+    several = figures.all(NOW_MS)["a"]["disk"]
+    figures.define(3, _labels("disk", "a"))
+    _update(figures, (3, NOW_MS, 50.0))
+
+    assert several == 70.0
+    assert figures.all(NOW_MS)["a"]["disk"] == 50.0
+
+
+def test_a_new_upstream_stream_may_give_other_ids() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a"))
+    _update(figures, (1, NOW_MS, 1.0))
+    figures.restart()
+    _update(figures, (1, NOW_MS + 1, 9.0))
+    figures.define(7, _labels("cpu", "a"))
+    _update(figures, (7, NOW_MS + 2, 2.0))
+
+    assert figures.all(NOW_MS)["a"]["cpu"] == 2.0
