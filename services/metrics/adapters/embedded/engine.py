@@ -15,11 +15,12 @@ import structlog
 
 from services.common.ids import IdSource
 from services.metrics.adapters.embedded.catalog import Catalog, NewBlock
-from services.metrics.adapters.embedded.database import corrupt, open_failure, write_failure
-from services.metrics.adapters.embedded.intake import Arrangement, absent, advance_table, arrange
+from services.metrics.adapters.embedded.database import open_failure, write_failure
+from services.metrics.adapters.embedded.intake import Arrangement, absent, arrange
 from services.metrics.adapters.embedded.journal import Journal
 from services.metrics.adapters.embedded.options import EmbeddedOptions
 from services.metrics.adapters.embedded.reader import BlockCache, BlockReader
+from services.metrics.adapters.embedded.recovery import bind_journal, load_series, replay
 from services.metrics.adapters.embedded.sealing import build_blocks, build_spans, seal_order
 from services.metrics.adapters.embedded.segments import Positions, Rows, runs_of
 from services.metrics.adapters.embedded.state import State
@@ -68,7 +69,6 @@ class Engine:
         self.state = State()
         self.cache = BlockCache(options.cache_bytes)
         self.bad_blocks = 0
-        self.bad_batches = 0
         self.write_failures = 0
         self.seals = 0
         self._head_since_ms: int | None = None
@@ -80,11 +80,11 @@ class Engine:
             path = folder / "journal.db"
             self.journal = Journal(folder)
             path = self.catalog.path
-            self._load_series()
+            load_series(self.state, self.catalog)
             self._reader = BlockReader(self.catalog.path, self.cache, self.count_bad_block)
             path = self.journal.path
-            self._bind_journal()
-            self._replay()
+            self._number = bind_journal(self.journal, self.catalog)
+            self.bad_batches = replay(self.state, self.journal, self.catalog.sealed_through)
         except sqlite3.Error as error:
             raise open_failure(path, error) from error
 
@@ -284,17 +284,7 @@ class Engine:
         strays = columns.take(plan.strays)
         self.journal.write(self._number + 1, _concatenated([fresh, strays]) if len(strays) else fresh)
         self._number += 1
-        self._place(fresh_slots, fresh, slots[plan.strays], strays, sorted_runs=plan.sorted_runs)
-
-    def _place(self, slots: Positions, fresh: Columns, stray_slots: Positions, strays: Columns, *, sorted_runs: bool) -> None:
-        """Make samples visible."""
-        state = self.state
-        with state.lock:
-            state.head.append(slots, fresh.timestamps_ms, fresh.values, sorted_runs=sorted_runs)
-            advance_table(state.table, slots, fresh, one_each=not sorted_runs)
-            if len(strays):
-                state.head.strays.append(stray_slots, strays.timestamps_ms, strays.values)
-                np.minimum.at(state.table.first_ms, stray_slots, strays.timestamps_ms)
+        self.state.place(fresh_slots, fresh, slots[plan.strays], strays, sorted_runs=plan.sorted_runs)
 
     def _write_blocks(self, parts: Iterable[tuple[Positions, Rows]], sealed_through: int, *, clear_head: bool) -> None:
         """Make rows durable and visible as blocks. The positions of each part's rows index its slots."""
@@ -333,44 +323,6 @@ class Engine:
             if floor_ms is not None:
                 state.floor_ms = floor_ms
         return len(ids)
-
-    def _load_series(self) -> None:
-        state, catalog = self.state, self.catalog
-        ids, groups = [], []
-        for series_id, group_id, labels in catalog.read_series():
-            state.index.add(series_id, labels)
-            ids.append(series_id)
-            groups.append(group_id)
-        state.table.add(np.array(ids, np.uint64), np.array(groups, np.int64))
-        state.head.pages.fit(state.table.capacity)
-        for span in catalog.read_spans():
-            state.table.restore(span.newest.ids, span.first_ms, span.newest)
-        state.last_block = catalog.last_block
-        if catalog.floor_ms is not None:
-            state.floor_ms = catalog.floor_ms
-
-    def _bind_journal(self) -> None:
-        owner = self.journal.store_id()
-        if owner is None:
-            self.journal.bind(self.catalog.store_id)
-        elif owner != self.catalog.store_id:
-            raise corrupt(self.journal.path, f"it belongs to another store than {self.catalog.path.name}")
-        self._number = max(self.journal.last_number(), self.catalog.sealed_through)
-
-    def _replay(self) -> None:
-        """Bring back what was acknowledged and is not in blocks yet. Every row was judged before it was written."""
-        table = self.state.table
-        for number, columns in self.journal.read(self.catalog.sealed_through):
-            if columns is None:
-                self.bad_batches += 1
-                log.error("journal_row_unreadable", number=number, advice="stop the suite and run `openmanager doctor`")
-                continue
-            slots = table.slots(columns.ids)
-            if not (slots >= 0).all():  # of series that were deleted since
-                columns, slots = columns.take(slots >= 0), slots[slots >= 0]
-            plan = arrange(table, slots, columns.timestamps_ms, np.zeros(len(columns), np.uint8))
-            fresh, strays = columns.take(plan.fresh), columns.take(plan.strays)
-            self._place(slots[plan.fresh], fresh, slots[plan.strays], strays, sorted_runs=plan.sorted_runs)
 
 
 def _runs(slots: Positions, samples: Columns) -> tuple[Positions, Rows]:

@@ -4,10 +4,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from services.metrics.adapters.embedded.head import Head
+from services.metrics.adapters.embedded.intake import advance_table
 from services.metrics.adapters.embedded.segments import Positions, Rows
 from services.metrics.adapters.embedded.table import SeriesTable
-from services.metrics.domain.ports import MIN_TIME_MS, IdArray, Labels, Matcher
+from services.metrics.domain.ports import MIN_TIME_MS, Columns, IdArray, Labels, Matcher
 from services.metrics.domain.series import SeriesIndex
 
 
@@ -39,6 +42,15 @@ class State:
         start_ms = max(start_ms, self.floor_ms)
         head = self.head.rows(slots, start_ms, end_ms)
         return Snapshot(ids, self.table.groups[slots], start_ms, end_ms, self.last_block, head)
+
+    def place(self, slots: Positions, fresh: Columns, stray_slots: Positions, strays: Columns, *, sorted_runs: bool) -> None:
+        """Make samples that are durable visible in the head; see `Arrangement` for the two kinds."""
+        with self.lock:
+            self.head.append(slots, fresh.timestamps_ms, fresh.values, sorted_runs=sorted_runs)
+            advance_table(self.table, slots, fresh, one_each=not sorted_runs)
+            if len(strays):
+                self.head.strays.append(stray_slots, strays.timestamps_ms, strays.values)
+                np.minimum.at(self.table.first_ms, stray_slots, strays.timestamps_ms)
 
 
 @dataclass(frozen=True)
