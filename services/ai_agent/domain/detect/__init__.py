@@ -1,0 +1,1 @@
+"""Detectors: signals made of columns, calm fitted robustly, and what lies beyond it."""

@@ -1,0 +1,111 @@
+"""Where a new level begins, in noise or in a column that wanders.
+
+The signal at a row is the level of the rows from it on minus the level of the rows before it. Levels are means of clipped values
+or medians of three, so a single spike does not move them and their differences are close to normal whatever the noise is; a shift
+fills a good part of its own window, therefore the tail is not learnt here but set, and only the scale comes from the middle.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from services.ai_agent.domain.detect.marks import BAND_Z, SHIFT, Flags, Floats, Ints, Marks, no_marks
+from services.ai_agent.domain.detect.robust import spread
+from services.ai_agent.domain.detect.tails import Tails, tail_score
+
+_SPANS: Final = (3, 10, 25)
+_ROWS_PER_SPAN: Final = 24
+_CLIP: Final = 4.0
+"""Values count as at most this many spreads from the median where a mean is taken."""
+_H_OF_MEANS: Final = 0.05
+_H_OF_MEDIANS: Final = 0.15
+_SCALE_MARGIN: Final = 1.5
+"""Standard errors that the scale is raised by; that of its logarithm is about one over the root of the independent values."""
+
+
+def find_shifts(values: Floats, expected: Floats, least_change: Floats, unusable: Flags, z_limit: float) -> Marks:
+    """Shifts of columns, `column` counting the rows of `values`.
+
+    Args:
+        values: float64[d, n] without their baseline, no NaN.
+        expected: float64[d, n], the baseline.
+        least_change: float64[d], differences that matter to nobody.
+        unusable: bool[d, n], rows around which levels mean nothing.
+        z_limit: normal score beyond which a step is a shift.
+    """
+    steps = _calmest_steps(values)
+    if steps is None:
+        return no_marks()
+    signal, before, span = steps
+    signal[unusable] = np.nan
+    independent = values.shape[1] / (2.0 * span)
+    middle = np.nanmedian(signal, axis=1) if np.isnan(signal).all(axis=1).sum() == 0 else np.zeros(len(signal))
+    distance = signal - middle[:, None]
+    scale = spread(np.nan_to_num(distance)) * np.exp(_SCALE_MARGIN / np.sqrt(independent))
+    sides = np.repeat(np.maximum(scale, least_change / 3.0)[:, None], 2, axis=1)
+    h = np.repeat(np.where(span > _SPANS[0], _H_OF_MEANS, _H_OF_MEDIANS)[:, None], 2, axis=1)
+    tails = Tails(middle, sides, h, sides, h)
+    with np.errstate(invalid="ignore"):
+        out = np.abs(distance) > tails.reach(z_limit)[:, :1]
+    for each in np.flatnonzero(out.any(axis=1)):
+        out[each] = _peaks(out[each], distance[each])
+    column, row = np.nonzero(out)
+    side = (distance[column, row] > 0).astype(np.int64)
+    score = tail_score(tails.z_scores(column, side, np.abs(distance[column, row])))
+    level = expected[column, row] + before[column, row]
+    half = np.maximum(spread(values - np.median(values, axis=1)[:, None])[column], scale[column]) * BAND_Z
+    half = np.minimum(half, np.abs(distance[column, row]) * 0.9)  # the band of the old level never reaches the new one
+    return Marks(
+        row, column, np.full(row.size, SHIFT, dtype=np.int64), score, level + signal[column, row], level - half, level + half
+    )
+
+
+def _calmest_steps(values: Floats) -> tuple[Floats, Floats, Floats] | None:
+    """(signal, level before, span) of each column over the span in which it is calmest; None for few rows."""
+    count = values.shape[1]
+    spans = [span for span in _SPANS if count >= span * _ROWS_PER_SPAN]
+    if not spans:
+        return None
+    signal, before = _median_steps(values)
+    span = np.full(len(values), float(spans[0]))
+    calmness = spread(signal[:, 3:-2])
+    for wide in spans[1:]:
+        wide_signal, wide_before = _mean_steps(values, wide)
+        wide_calmness = spread(wide_signal[:, wide : count - wide + 1])
+        better = wide_calmness < calmness
+        calmness = np.where(better, wide_calmness, calmness)
+        span = np.where(better, float(wide), span)
+        signal = np.where(better[:, None], wide_signal, signal)
+        before = np.where(better[:, None], wide_before, before)
+    return signal, before, span
+
+
+def _median_steps(values: Floats) -> tuple[Floats, Floats]:
+    a, b, c = values[:, :-2], values[:, 1:-1], values[:, 2:]
+    median = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    signal, before = np.full_like(values, np.nan), values.copy()
+    signal[:, 3:-2] = median[:, 3:] - median[:, :-3]
+    before[:, 3:-2] = median[:, :-3]
+    return signal, before
+
+
+def _mean_steps(values: Floats, span: int) -> tuple[Floats, Floats]:
+    middle = np.median(values, axis=1)[:, None]
+    reach = _CLIP * spread(values)[:, None]
+    sums = np.cumsum(np.clip(values, middle - reach, middle + reach), axis=1)
+    sums = np.concatenate([np.zeros((len(values), 1)), sums], axis=1)
+    means = (sums[:, span:] - sums[:, :-span]) / span
+    signal, before = np.full_like(values, np.nan), values.copy()
+    signal[:, span : values.shape[1] - span + 1] = means[:, span:] - means[:, :-span]
+    before[:, span : values.shape[1] - span + 1] = means[:, :-span]
+    return signal, before
+
+
+def _peaks(out: Flags, distance: Floats) -> npt.NDArray[np.bool_]:
+    """Of each run of rows beyond the limit, the row that is furthest beyond."""
+    edges: Ints = np.flatnonzero(np.diff(np.concatenate([[False], out, [False]]).astype(np.int8)))
+    peaks = np.zeros_like(out)
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        peaks[start + int(np.argmax(np.abs(distance[start:end])))] = True
+    return peaks
