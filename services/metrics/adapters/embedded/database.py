@@ -68,7 +68,7 @@ def open_failure(path: Path, error: sqlite3.Error) -> OpenManagerError:
 
 def corrupt(path: Path, why: str) -> RefusedError:
     """The refusal to work on a damaged file."""
-    message = f"{path} is damaged ({why}); stop the suite and run `openmanager doctor` to move it aside and save what is readable"
+    message = f"{path} is damaged ({why}); stop the suite and run `openmanager doctor --repair`, which moves it aside and saves what is readable"
     return RefusedError(message, reason="DATA_CORRUPT")
 
 

@@ -133,7 +133,7 @@ class BlockReader:
         return block
 
     def _bad(self, number: int, error: Exception) -> None:
-        log.error("block_unreadable", block=number, error=str(error), advice="stop the suite and run `openmanager doctor`")
+        log.error("block_unreadable", block=number, error=str(error), advice="stop the suite and run `openmanager doctor --repair`")
         self._on_bad(number)
 
 

@@ -51,7 +51,7 @@ def replay(state: State, journal: Journal, sealed_through: int) -> int:
     for number, columns in journal.read(sealed_through):
         if columns is None:
             damaged += 1
-            log.error("journal_row_unreadable", number=number, advice="stop the suite and run `openmanager doctor`")
+            log.error("journal_row_unreadable", number=number, advice="stop the suite and run `openmanager doctor --repair`")
             continue
         slots = state.table.slots(columns.ids)
         if not (slots >= 0).all():  # of series that were deleted since
