@@ -89,7 +89,7 @@ class HostAgent:
 
 async def run_agent(client: GatewayClient, clock: Clock, server: str | None, interval_seconds: float) -> None:
     """Run the agent until SIGINT or SIGTERM."""
-    agent = HostAgent(client, clock, HostReader(), server=server or socket.gethostname(), interval_seconds=interval_seconds)
+    agent = HostAgent(client, clock, HostReader(clock), server=server or socket.gethostname(), interval_seconds=interval_seconds)
     work = asyncio.create_task(agent.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
