@@ -5,7 +5,7 @@ import uPlot from "../vendor/uplot.js";
 import { clock, figure, scaled, UNITS } from "./format.js";
 import { language, t } from "./i18n.js";
 
-const HEIGHT = 190;
+const HEIGHT = 170;
 
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -23,7 +23,7 @@ function options(metric, width, onCursor) {
     hooks: { setCursor: [onCursor] },
     scales: { y: { range: percent ? [0, 100] : (_plot, low, high) => (low === null ? [0, 1] : [Math.min(0, low), high <= 0 ? 1 : high * 1.1]) } },
     axes: [
-      { ...axis, values: (_plot, ticks) => ticks.map((tick) => time.format(new Date(tick * 1000))) },
+      { ...axis, size: 28, values: (_plot, ticks) => ticks.map((tick) => time.format(new Date(tick * 1000))) },
       { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => (UNITS[metric] === "B/s" ? scaled(tick) : `${tick}${percent ? " %" : ""}`)) },
     ],
     series: [

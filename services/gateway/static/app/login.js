@@ -15,7 +15,7 @@ async function login(token) {
     error.textContent = problem instanceof ApiError && problem.status === 401 ? t("wrongToken") : problem.message;
     return;
   }
-  // Compared as a browser reads it: "//host" and "/\\host" would lead to another one.
+  // Compared as a browser reads it: a backslash counts as a slash, so two of either kind would lead to another host.
   const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
   location.replace(next.origin === location.origin ? next.pathname : "/");
 }
