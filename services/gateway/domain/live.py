@@ -19,7 +19,6 @@ STALE_MS: Final = 300_000
 class _Series:
     server: str
     name: str
-    labels: int
     time_ms: int = -1
     value: float = 0.0
 
@@ -27,8 +26,8 @@ class _Series:
 class LiveFigures:
     """Folds columns of samples into figures by server.
 
-    Where several series of one server share a name (one per disk, say), the one with the fewest labels speaks for the server, and
-    the highest value where they have the same number.
+    Where several series of one server share a name (one per disk, say), the highest value counts, as in the list of servers: that
+    one decides on the server's health.
     """
 
     def __init__(self) -> None:
@@ -49,7 +48,7 @@ class LiveFigures:
             return
         series = self._by_labels.get(labels)
         if series is None:
-            series = self._by_labels[labels] = _Series(server, name, len(labels))
+            series = self._by_labels[labels] = _Series(server, name)
             self._servers.setdefault(server, []).append(series)
         self._by_id[series_id] = series
 
@@ -75,8 +74,7 @@ class LiveFigures:
         for server in servers:
             fresh = [series for series in self._servers[server] if series.time_ms >= now_ms - STALE_MS]
             if fresh:
-                # The last one of a name stays, so the order puts whoever speaks for the server last.
-                fresh.sort(key=lambda series: (-series.labels, series.value))
+                fresh.sort(key=lambda series: series.value)  # the last one of a name stays
                 figures: dict[str, Any] = {series.name: series.value for series in fresh}
                 figures["time"] = format_ms(max(series.time_ms for series in fresh))
                 found[server] = figures
