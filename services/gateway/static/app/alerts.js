@@ -105,7 +105,7 @@ export function Alerts() {
   const active = [...alerts.values()].filter((alert) => ACTIVE.includes(alert.state)).sort((a, b) => ACTIVE.indexOf(a.state) - ACTIVE.indexOf(b.state));
   return html`<section class="alerts">
     ${message && html`<p class="note" role="status">${message}</p>`}
-    <h1>${t("alerts")}</h1>
+    <h2 class="first">${t("alerts")}</h2>
     <${AlertTable} alerts=${[...active, ...data.resolved]} />
     <h2>${t("rules")}</h2>
     ${data.rules.length === 0 && html`<p class="empty">${t("noRules")}</p>`}
