@@ -3,13 +3,17 @@
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Protocol, TypeVar
 
+import grpc
 import grpc.aio
+import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from openmanager.common.v1 import label_pb2
-from services.common.errors import from_rpc_error
+from services.common.errors import STATUS_DETAILS_KEY, OpenManagerError, UnavailableError, from_rpc_error
 from services.gateway.domain.times import format_ms
+
+log = structlog.get_logger("gateway.calls")
 
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
@@ -52,7 +56,7 @@ async def call(method: Unary[RequestT_contra, ResponseT_co], request: RequestT_c
     try:
         return await method(request, timeout=timeout_seconds)
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise _expected(error) from error
 
 
 async def stream(
@@ -68,9 +72,18 @@ async def stream(
         async for response in running:
             yield response
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise _expected(error) from error
     finally:
         running.cancel()
+
+
+def _expected(error: grpc.aio.AioRpcError) -> OpenManagerError:
+    """The error for the caller; where the transport failed, its words name our addresses and are for the log alone."""
+    is_answer = any(key == STATUS_DETAILS_KEY for key, _ in error.trailing_metadata() or ())
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not is_answer:
+        log.info("service_away", detail=error.details())
+        return UnavailableError("a part of the suite that this needs is away; /readyz names it, try again shortly")
+    return from_rpc_error(error)
 
 
 def timestamp(time_ms: int) -> Timestamp:

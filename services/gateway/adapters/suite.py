@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from openmanager.common.v1 import telemetry_pb2, telemetry_pb2_grpc
-from services.common.errors import OpenManagerError
+from services.common.errors import DeadlineExceededError, OpenManagerError
 from services.common.telemetry import Telemetry
 from services.gateway.adapters.calls import call
 from services.gateway.domain.ports import PartStatus
@@ -47,8 +47,11 @@ class SuiteClient:
     async def _check_one(self, name: str) -> PartStatus:
         try:
             response = await call(self._health[name].Check, health_pb2.HealthCheckRequest(), CHECK_TIMEOUT_SECONDS)
+        except DeadlineExceededError:
+            return PartStatus("unreachable", f"it did not answer within {CHECK_TIMEOUT_SECONDS:g} s")
         except OpenManagerError as error:
-            return PartStatus("unreachable", error.message)
+            log.info("health_unknown", service=name, reason=error.reason, detail=error.message)
+            return PartStatus("unreachable", "it is not running or cannot be reached")
         if response.status == health_pb2.HealthCheckResponse.SERVING:
             return PartStatus("serving")
         return PartStatus("not_serving", "it is starting or stopping")

@@ -73,6 +73,8 @@ async def test_a_service_that_is_away_is_503(gateway: RunningGateway) -> None:
 
     assert reply.status == 503
     assert reply.json["reason"] == "UNAVAILABLE"
+    assert "/readyz" in reply.json["detail"]
+    assert "ai_agent" not in reply.body.decode()
     assert "retry-after" in reply.headers
 
 
