@@ -95,6 +95,7 @@ async def test_nan_is_not_equal_to_itself() -> None:
         }),
         ("nope or vector(0)", {"{}": 0}),
         ("nope + cpu", {}),
+        ("nope * on(role) cpu", {}),  # nothing to meet, so that nothing is ambiguous
         ("bare and on() vector(1)", {"bare": 2}),
         ("cpu * on(role) limit", None),
         ("limit * on(role) cpu", None),

@@ -56,7 +56,7 @@ def vector_vector(node: Binary, left: Rows, right: Rows, *, max_cells: int) -> R
     swapped = node.matching.cardinality is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
     many_at, one_at, group = _pairs(node.matching, many, one, max_cells)
-    _check_one_side(node.matching, one, "left" if swapped else "right")
+    _check_one_side(node.matching, one, np.logical_or.reduce(many.present, axis=0), "left" if swapped else "right")
     if len(many_at) == 0:
         return Rows.empty(left.values.shape[1])
     left_at, right_at = (one_at, many_at) if swapped else (many_at, one_at)
@@ -91,9 +91,10 @@ def _pairs(matching: Matching, many: Rows, one: Rows, max_cells: int) -> tuple[I
     return np.array(many_at, np.int64), np.array(one_at, np.int64), np.array(group, np.int64)
 
 
-def _check_one_side(matching: Matching, one: Rows, side: str) -> None:
+def _check_one_side(matching: Matching, one: Rows, steps: MaskArray, side: str) -> None:
+    """Series of the "one" side must differ in signature at the steps (bool[steps]) at which there is anything to meet."""
     keys, group = group_by_key(signature(matching, labels) for labels in one.labels)
-    if len(keys) < len(one.labels) and _meet_twice(group, one.present):
+    if len(keys) < len(one.labels) and _meet_twice(group, one.present & steps):
         raise ExecutionError(
             f"found duplicate series for the match group on the {side} hand-side of the operation; "
             "many-to-many matching not allowed: matching labels must be unique on one side"
