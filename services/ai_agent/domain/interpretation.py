@@ -88,12 +88,13 @@ class UnknownServer:
 class Interpretation:
     """How a question was understood.
 
-    `understood` and `not_understood` are pieces of the question; `confidence` is 0 to 1; `grounds` explain the intent.
+    `more_metrics` are the metrics named beside the first; `understood` and `not_understood` are pieces of the question; `confidence` is 0 to 1; `grounds` explain the intent.
     """
 
     intent: Intent
     time: TimeRange
     metric: str | None = None
+    more_metrics: tuple[str, ...] = ()
     direction: Direction | None = None
     servers: tuple[str, ...] = ()
     unknown_servers: tuple[UnknownServer, ...] = ()

@@ -123,7 +123,8 @@ class Figures:
         """One figure over all servers of the scope."""
         expr = scaled(across(aggregation, self._vector()), self.divisor)
         claim = f"{self.tongue.aggregation(aggregation)} {self.tongue.metric(self.measure.name)}"
-        return await self.facts.evidence(expr, self.unit, claim, self.tongue, tuple(self.values))
+        samples = None if self.window is not None or self.measure.rate else sum(self.series.values())
+        return await self.facts.evidence(expr, self.unit, claim, self.tongue, tuple(self.values), samples)
 
     async def count(self) -> Evidence | None:
         """How many servers of the scope have a value."""

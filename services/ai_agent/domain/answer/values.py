@@ -1,16 +1,24 @@
 """Answers to "how much": the figure of one server, of several, or over all of them."""
 
+from dataclasses import replace
+
 from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, scope_of, window_of
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
 from services.ai_agent.domain.interpretation import Aggregation, Interpretation
 
-MOST_NAMED = 10
+MOST_NAMED, MOST_METRICS = 10, 4
 
 
 async def answer_value(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
-    """The figure that the question asks for."""
+    """The figures that the question asks for, one metric after the other."""
+    first = await _of_one(asked, facts, tongue)
+    others = [await _of_one(replace(asked, metric=metric), facts, tongue) for metric in asked.more_metrics[:MOST_METRICS]]
+    return Draft(tuple(dict.fromkeys(sentence for draft in (first, *others) for sentence in draft.sentences)))
+
+
+async def _of_one(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
     figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked))
     if not figures.values:
         return nothing_stored(asked, facts, tongue, figures.scope)
@@ -36,10 +44,8 @@ def _one(asked: Interpretation, item: Evidence, figures: Figures, tongue: Tongue
     period = tongue.period(asked.time)
     if tongue.lang == "ko":
         topic = tongue.with_particle(metric, "은", "는")
-        ending = "입니다" if asked.time.kind == "now" else "였습니다"
-        return f"{name}의 {period} {kind}{topic} {number}{ending}."
-    verb = "is" if asked.time.kind == "now" else "was"
-    return f"The {kind}{metric} of {name} {period} {verb} {number}."
+        return f"{period} {name}의 {kind}{topic} {number}{'입니다' if asked.time.kind == 'now' else '였습니다'}."
+    return f"The {kind}{metric} of {name} {'is' if asked.time.kind == 'now' else 'was'} {number} {period}."
 
 
 def _verdict(asked: Interpretation, figures: Figures, evidence: list[Evidence], tongue: Tongue) -> Sentence:
@@ -64,8 +70,8 @@ async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> 
         whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
         ending, verb = ("입니다", "is") if asked.time.kind == "now" else ("였습니다", "was")
         text = tongue.say(
-            f"{whose}서버 {many}의 {period} {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
-            f"The {kind} {metric} of {many.replace(' ', f' {whose}', 1)} {period} {verb} {number}.",
+            f"{period} {whose}서버 {many}의 {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
+            f"The {kind} {metric} of {many.replace(' ', f' {whose}', 1)} {verb} {number} {period}.",
         )
         sentences.append(Sentence(text, (overall, count)))
     if len(figures.values) > 1:

@@ -24,6 +24,7 @@ class Grounds:
     servers: int = 0
     plural: bool = False
     fleet: int = 0
+    groups: int = 0
     roles: int = 0
     metrics: int = 0
     weak_metrics: int = 0
@@ -38,6 +39,7 @@ class Grounds:
     good: int = 0
     bad: int = 0
     listing: int = 0
+    role_words: int = 0
     count: int = 0
     which: int = 0
     amount: int = 0
@@ -75,20 +77,24 @@ class Grounds:
             + 0.6 * self.good
             + 0.9 * self.bad
             + 0.3 * self.fleet
+            + 1.0 * self.groups
             + 0.4 * self.count
             + 0.3 * self.listing
-            + 0.5 * (self.order or self.adjective_order)
+            + 0.9 * self.role_words
+            + 0.5 * self.order
+            + 0.2 * self.adjective_order
+            + 0.4 * (self.order and self.limit)
             + sum(_LATER_DOMAIN.get(name, 0.2) * number for name, number in self.later.items())
         )
 
 
 _LATER_DOMAIN = {
-    "alerts": 1.2,
+    "alerts": 2.0,
     "create_alert": 1.0,
     "silence": 0.6,
     "anomalies": 1.0,
-    "report": 0.5,
-    "capacity": 0.4,
+    "report": 1.0,
+    "capacity": 0.6,
     "forecast": 0.2,
     "recommend": 0.3,
 }
@@ -120,6 +126,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(Intent.METRIC_VALUE, 0.8, "asks how much", lambda g: g.amount > 0 and g.metrics > 0),
     _Rule(Intent.METRIC_VALUE, 1.0, "asks for a figure of many", lambda g: g.aggregation and g.metrics > 0),
     _Rule(Intent.METRIC_VALUE, 0.5, "names a time", lambda g: g.ranged and g.metrics > 0),
+    _Rule(Intent.METRIC_VALUE, 0.1, "ranks", lambda g: g.order and g.metrics > 0 and g.named > 0),
     _Rule(Intent.METRIC_VALUE, 0.6, "asks for the status of a metric", lambda g: g.metrics > 0 and g.status > 0),
     _Rule(Intent.TOP_SERVERS, 2.8, "ranks", lambda g: g.order),
     _Rule(
@@ -147,14 +154,15 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(Intent.FLEET_STATUS, 0.9, "asks how", lambda g: g.ask > 0),
     _Rule(Intent.FLEET_STATUS, 1.5, "asks for trouble or its absence", lambda g: g.good + g.bad > 0),
     _Rule(Intent.FLEET_STATUS, 0.8, "servers", lambda g: g.servers > 0),
-    _Rule(Intent.FLEET_STATUS, 0.6, "all of them", lambda g: g.fleet > 0),
+    _Rule(Intent.FLEET_STATUS, 0.6, "all of them", lambda g: g.fleet + g.groups > 0),
     _Rule(Intent.FLEET_STATUS, 0.3, "a role", lambda g: g.roles > 0),
     _Rule(Intent.FLEET_STATUS, -3.0, "a server by name", lambda g: g.named > 0),
     _Rule(Intent.FLEET_STATUS, -1.8, "a metric", lambda g: g.metrics > 0),
     _Rule(Intent.FLEET_STATUS, -1.2, "ranks", lambda g: g.order),
-    _Rule(Intent.INVENTORY, 1.7, "asks for a list", lambda g: g.listing > 0),
+    _Rule(Intent.INVENTORY, 1.7, "asks for a list", lambda g: g.listing + g.role_words > 0),
     _Rule(Intent.INVENTORY, 1.9, "asks how many", lambda g: g.count > 0),
     _Rule(Intent.INVENTORY, 1.0, "servers", lambda g: g.servers > 0 or g.roles > 0),
+    _Rule(Intent.INVENTORY, 0.4, "servers of a role", lambda g: g.servers > 0 and g.roles > 0),
     _Rule(Intent.INVENTORY, 0.4, "asks which", lambda g: g.which > 0 and g.servers > 0),
     _Rule(Intent.INVENTORY, 0.2, "all of them", lambda g: g.fleet > 0 and g.servers > 0),
     _Rule(Intent.INVENTORY, -2.2, "a metric", lambda g: g.metrics > 0),
@@ -177,6 +185,13 @@ _RULES: tuple[_Rule, ...] = (
         1.2,
         "alerts to be quiet",
         lambda g: g.later.get("silence", 0) > 0 and (g.later.get("alerts", 0) > 0 or g.named > 0),
+    ),
+    _Rule(Intent.SILENCE, 1.0, "asks for quiet", lambda g: g.later.get("silence", 0) > 0 and g.later.get("alerts", 0) > 0),
+    _Rule(
+        Intent.SILENCE,
+        -3.0,
+        "nothing to silence",
+        lambda g: g.later.get("silence", 0) > 0 and g.later.get("alerts", 0) == 0 and g.named == 0,
     ),
     _Rule(Intent.CAPACITY, 0.8, "asks when it is used up", lambda g: g.later.get("capacity", 0) > 0),
     _Rule(Intent.ROOT_CAUSE, 0.9, "asks why", lambda g: g.later.get("root_cause", 0) > 0),

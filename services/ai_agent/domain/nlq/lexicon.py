@@ -55,13 +55,15 @@ class Lexicon:
             return self._korean_typo(word)
         if len(word) < 4 or not word.isalpha():
             return None
-        best = process.extract(word, list(self.words), scorer=OSA.distance, limit=2, score_cutoff=1 if len(word) < 8 else 2)
-        best = [hit for hit in best if hit[0][0] == word[0] and len(hit[0]) >= 4]
-        if not best or (len(best) > 1 and best[0][1] == best[1][1] and self._differ(best[0][0], best[1][0])):
+        hits = process.extract(word, list(self.words), scorer=OSA.distance, limit=8, score_cutoff=1 if len(word) < 8 else 2)
+        near = [(form, distance) for form, distance, _ in hits if form[0] == word[0] and len(form) >= 4]
+        nearest = [form for form, distance in near if distance == min(each for _, each in near)]
+        # Of forms equally near the one for a thing that is measured is meant: "severs" is servers, not severe.
+        named = [form for form in nearest if self.words[form].kind in _PLURAL_KINDS] or nearest
+        if not named or any(self._differ(named[0], form) for form in named):
             return None
-        form = best[0][0]
-        swapped = sorted(form) == sorted(word)
-        if min(len(form), len(word)) < 5 and not swapped and len(form) != len(word) + 1:
+        form = named[0]
+        if min(len(form), len(word)) < 5 and sorted(form) != sorted(word) and len(form) != len(word) + 1:
             return None
         return self.words[form]
 

@@ -119,7 +119,7 @@ class NameIndex:
         return FoundNames(text, tuple(sorted(tokens, key=lambda token: token.start)), tuple(unknown))
 
     def _exact(self, word: str, lexicon: Lexicon) -> str | None:
-        if word.isalpha() and self._known_word(word, lexicon):
+        if word.isalpha() and not self._may_be_name(word, lexicon):
             return None
         if word in self.names:
             return self.names[word]
@@ -149,6 +149,12 @@ class NameIndex:
         hits = process.extract(word, list(self.names), scorer=fuzz.ratio, limit=6, score_cutoff=SUGGESTION_SCORE)
         ordered = sorted(hits, key=lambda hit: (-hit[1], hit[0]))
         return UnknownServer(word, tuple(dict.fromkeys(self.names[form] for form, _, _ in ordered))[:3])
+
+    @staticmethod
+    def _may_be_name(word: str, lexicon: Lexicon) -> bool:
+        """A server called "vm" is meant by "vm", one called "server" or "cpu" is not."""
+        kinds = {entry.kind for end, entry in lexicon.matches(word, 0) if end == len(word)}
+        return not kinds or (kinds == {"server"} and word not in ("server", "servers", "host", "hosts", "node", "nodes"))
 
     @staticmethod
     def _known_word(word: str, lexicon: Lexicon) -> bool:

@@ -4,7 +4,8 @@ import re
 
 from services.ai_agent.domain.nlq.segment import TAKEN, Token
 
-_NUMBER = r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+# At most fifteen digits: what is longer is no quantity, and a double could not hold it.
+_NUMBER = r"(?P<number>\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,9})?|\d{1,15}(?:\.\d{1,9})?|\.\d{1,9})(?![\d,]*\d)"
 _UNITS: tuple[tuple[str, str, float], ...] = (
     # (pattern, unit, factor to the unit)
     (r"%p?|퍼센트|퍼센|프로(?![가-힣]{2})|percent(?:age)?(?![a-z])|per cent(?![a-z])|pct(?![a-z])|퍼(?![가-힣])", "percent", 1),

@@ -74,7 +74,8 @@ def _extend(text: str, lexicon: Lexicon, best: dict[tuple[int, int], _Step], pos
     if char == TAKEN:
         offer(position + 1, _WORD, 0.0, None)
         return
-    for end, entry in lexicon.matches(text, position):
+    known = lexicon.matches(text, position)
+    for end, entry in known:
         if state == _UNKNOWN and (not entry.is_korean or end - position < 2):
             continue
         surface = text[position:end]
@@ -100,7 +101,7 @@ def _extend(text: str, lexicon: Lexicon, best: dict[tuple[int, int], _Step], pos
     elif latin := _LATIN.match(text, position):
         surface = latin[0]
         offer(latin.end(), _WORD, _UNKNOWN_COST + 0.5, _unknown_latin(surface, position, latin.end(), lexicon))
-    else:
+    elif not known:
         offer(position + 1, _SPACE, _SYMBOL_COST, None)
 
 

@@ -8,6 +8,10 @@ from services.ai_agent.domain.interpretation import NEGATED, Aggregation, Condit
 from services.ai_agent.domain.nlq.segment import Token
 
 _OPERATORS: dict[str, Operator] = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=="}
+_CONDITIONAL: tuple[tuple[str, Operator], ...] = (
+    ("넘", ">"), ("초과", ">"), ("올라", ">"), ("높아", ">"), ("이상", ">="), ("이하", "<="), ("미만", "<"), ("떨어", "<"), ("내려", "<"),
+)  # fmt: skip
+"""Endings in -면 ("when it goes beyond") that name the condition of a rule."""
 _POSTFIX_ENGLISH = ("or ", "and ")
 
 
@@ -19,20 +23,19 @@ class Threshold:
     tokens: tuple[Token, ...]
 
 
-def find_metric(tokens: Sequence[Token]) -> tuple[str | None, tuple[Token, ...]]:
-    """The concept that the question is about and the tokens that say so.
+def find_metrics(tokens: Sequence[Token]) -> tuple[tuple[str, ...], tuple[Token, ...]]:
+    """The concepts that the question names, in order, and the tokens that say so.
 
-    A word such as "slowest" names its metric itself; "cpu load" is cpu, and beside "memory" the word "usage" is nothing.
+    A word such as "slowest" names its metric itself. "load" (부하) beside another metric is that metric's, in its everyday sense.
     """
     named = [token for token in tokens if token.kind == "metric"]
     if named:
-        # "load" beside another metric is "부하" in its everyday sense: the other one is meant.
         strong = [token for token in named if token.value != "load"] or named
-        return strong[0].value, tuple(token for token in named if token.value == strong[0].value or token.value == "load")
+        return tuple(dict.fromkeys(token.value for token in strong)), tuple(named)
     ranked = [token for token in tokens if token.kind == "ranked_metric"]
     if ranked:
-        return ranked[0].value.rsplit("_", 1)[0], (ranked[0],)
-    return None, ()
+        return (ranked[0].value.rsplit("_", 1)[0],), (ranked[0],)
+    return (), ()
 
 
 def find_thresholds(tokens: Sequence[Token], metric: str | None) -> list[Threshold]:
@@ -53,7 +56,9 @@ def find_thresholds(tokens: Sequence[Token], metric: str | None) -> list[Thresho
             continue
         number = candidates[0]
         used.add(number)
-        found.append(_threshold(tokens, number, operator, (tokens[number], token), metric))
+        negation = _negation(tokens, index)
+        parts = (tokens[number], token) if negation is None else (tokens[number], token, tokens[negation])
+        found.append(_threshold(tokens, number, operator, parts, metric))
     for number in numbers:
         token = tokens[number]
         if number in used:
@@ -92,27 +97,30 @@ def _operator(tokens: list[Token], index: int) -> Operator | None:
     operator: Operator | None = None
     if token.kind == "compare":
         operator = _OPERATORS[token.value]
+    elif token.kind == "later" and token.value == "create_alert":
+        operator = next((op for stem, op in _CONDITIONAL if token.surface.startswith(stem)), None)
     elif token.kind == "status" and token.surface == "이상" and _number_before(tokens, index):
         operator = ">="
     elif token.kind in ("high", "low") and _number_before(tokens, index):
         operator = ">" if token.kind == "high" else "<"
     if operator is None:
         return None
-    return NEGATED[operator] if _negated(tokens, index) and operator != "==" else operator
+    return NEGATED[operator] if _negation(tokens, index) is not None and operator != "==" else operator
 
 
 def _number_before(tokens: list[Token], index: int) -> bool:
     return index > 0 and tokens[index - 1].kind == "number" and tokens[index - 1].unit != "count"
 
 
-def _negated(tokens: list[Token], index: int) -> bool:
+def _negation(tokens: list[Token], index: int) -> int | None:
+    """Where the word stands that turns the comparison round: before it ("not above"), or behind it in Korean ("이상이 아닌")."""
     before = index - 1
     while before >= 0 and tokens[before].kind == "noise":
         before -= 1
     if before >= 0 and tokens[before].kind == "negation":
-        return True
+        return before
     after = index + 1
-    return after < len(tokens) and tokens[after].kind == "negation" and tokens[after].is_korean
+    return after if after < len(tokens) and tokens[after].kind == "negation" and tokens[after].is_korean else None
 
 
 def _nearest_metric(tokens: list[Token], number: int) -> str | None:
@@ -155,10 +163,9 @@ def find_order(tokens: Sequence[Token], metric: str | None) -> tuple[Order | Non
         lowest = (adjective.kind == "low") != (superlative.value == "least")
         return ("asc" if lowest else "desc"), (superlative, adjective)
     if ordered:
-        chosen = next((token for token in ordered if token.surface not in ("노는", "놀고")), ordered[0])
-        if chosen.surface in ("top", "bottom") and adjective is not None and adjective.kind == "low":
-            return "asc", (chosen, adjective)
-        return ("asc" if chosen.value == "asc" else "desc"), (chosen,)
+        chosen = next((token for token in ordered if token.value != "sort"), ordered[0])
+        lowest = chosen.value == "asc" or (adjective is not None and adjective.kind == "low" and chosen.value != "asc")
+        return ("asc" if lowest else "desc"), (chosen, *((adjective,) if adjective is not None else ()))
     if superlative is not None:
         return ("asc" if superlative.value == "least" else "desc"), (superlative,)
     if adjective is not None and metric is not None:

@@ -18,6 +18,15 @@ _SHORT_FORMS = (
     (re.compile(r"(?<=[a-z])'re\b"), " are"),
     (re.compile(r"(?<=[a-z])'(?:ve|ll|d|m)\b"), " "),
 )
+_FRACTIONS = (
+    (re.compile(r"(?<![a-z])(top|bottom)[-#]?(?=\d)"), r"\1 "),
+    (re.compile(r"\bthree[ -]quarters?\b|4분의 ?3|사분의 ?삼"), "75%"),
+    (re.compile(r"\ba quarter\b(?! (?:hour|past|to|of an hour))|4분의 ?1|사분의 ?일"), "25%"),
+    (
+        re.compile(r"\b(?:a )?half\b(?! (?:an |a )?(?:hour|day|year|past))|절반|(?<![가-힣])반(?= ?(?:이상|넘|이하|미만|초과))"),
+        "50%",
+    ),
+)
 _HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _LATIN = re.compile(r"[a-z]")
 _LATIN_WORD = re.compile(r"[a-z][a-z0-9._/-]*")
@@ -29,6 +38,8 @@ def normalise(text: str) -> str:
     for pattern, long_form in _SHORT_FORMS:
         text = pattern.sub(long_form, text)
     text = re.sub(r"\s+", " ", text).strip()
+    for pattern, long_form in _FRACTIONS:
+        text = pattern.sub(long_form, text)
     return spelled_to_digits(text)
 
 

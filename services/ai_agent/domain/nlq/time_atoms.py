@@ -25,7 +25,7 @@ MONTHS_EN = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct
 
 _EDGE = r"(?<![a-z0-9:.])"
 _END = r"(?![a-z0-9])"
-_NUMBER = r"(?P<n>\d+(?:\.\d+)?)"
+_NUMBER = r"(?P<n>\d{1,6}(?:\.\d{1,3})?)"
 _UNIT_EN = rf"(?P<u>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|months?|s|m|h|d|w){_END}"
 _UNIT_KO = r"(?P<u>초|분|시간|개월|주일|일|주|달)"
 _WEEKDAY = r"(?P<enweekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
@@ -33,7 +33,8 @@ _MONTH = (
     r"(?P<enmonth>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
 )
-_PARTS = "|".join(PART_HOURS)
+# 낮 and 밤 also begin other words (낮은, 밤새 is fine), so they count only where a word may end.
+_PARTS = "|".join(part if len(part) > 1 else rf"{part}(?=$|[^가-힣]|에|의|시간|동안|중|사이)" for part in PART_HOURS)
 _LENGTH_TAIL = r"(?:\s*(?:동안|간|사이|이내|내|안))?"
 
 # The first pattern that matches at a place wins, so the longer phrases stand first.

@@ -17,7 +17,7 @@ from services.ai_agent.domain.nlq.slots import (
     find_between,
     find_direction,
     find_limit,
-    find_metric,
+    find_metrics,
     find_order,
     find_thresholds,
 )
@@ -26,7 +26,7 @@ from services.ai_agent.domain.nlq.times import FoundTime, TimeGrammar
 from services.ai_agent.domain.ports import Inventory, names_of
 
 _P95 = re.compile(r"(?<!\d)95(?:th)?[ -]?(?:percentile|백분위수?|\s*백분위수?|\s*퍼센타일|\s*분위수?)")
-_WEAK_METRICS = frozenset({"load", "temperature", "network", "latency"})
+_SERVER_WORD = re.compile(r"서버|장비|호스트|노드|server|host|machine")
 _WEAK_SURFACES = frozenset(
     {
         "memory",
@@ -119,7 +119,8 @@ def _interpret(
     text: str, tokens: Sequence[Token], names: FoundNames, time: FoundTime, inventory: Inventory, lexicon: Lexicon
 ) -> Interpretation:
     used: list[Token] = [token for token in tokens if token.kind in ("name", "unknown_name", "time")]
-    metric, parts = find_metric(tokens)
+    metrics, parts = find_metrics(tokens)
+    metric = metrics[0] if metrics else None
     used += parts
     direction, metric, parts = find_direction(tokens, metric)
     used += parts
@@ -144,6 +145,7 @@ def _interpret(
         intent=intent,
         time=time.time,
         metric=metric or (conditions[0].metric if conditions else None),
+        more_metrics=metrics[1:] if not conditions else (),
         direction=direction,
         servers=tuple(dict.fromkeys(token.value for token in names.tokens if token.kind == "name")),
         unknown_servers=names.unknown,
@@ -189,12 +191,16 @@ def _settled(result: Interpretation) -> Interpretation:
     if intent is Intent.FILTER_SERVERS:
         return replace(result, order=None, metric=result.metric or "cpu")
     if intent is Intent.METRIC_VALUE:
-        return replace(result, order=None, limit=None)
+        # "the highest cpu of web-01" ranks moments, not servers.
+        aggregation = result.aggregation
+        if aggregation is None and "ranks" in result.grounds:
+            aggregation = "min" if result.order == "asc" else "max"
+        return replace(result, order=None, limit=None, aggregation=aggregation)
     if intent is Intent.OUT_OF_SCOPE or intent is Intent.HELP:
         return replace(result, metric=None, conditions=(), limit=None, order=None, aggregation=None, direction=None)
     if intent in (Intent.FLEET_STATUS, Intent.SERVER_STATUS, Intent.INVENTORY):
         return replace(result, limit=None, order=None, aggregation=None)
-    return result
+    return replace(result, order=None)
 
 
 def _completed(condition: Condition, parts: Sequence[Token], metric: str | None) -> Condition:
@@ -226,10 +232,14 @@ def _grounds(
 
     metrics = [token for token in tokens if token.kind in ("metric", "ranked_metric", "direction")]
     weak = [token for token in metrics if token.surface in _WEAK_SURFACES or token.kind != "metric"]
-    servers = [token for token in tokens if token.kind == "server"]
+    servers = [
+        token
+        for token in tokens
+        if token.kind == "server" or (token.kind in ("inventory", "question") and _SERVER_WORD.search(token.surface))
+    ]
     ranked = any(token.kind in ("superlative", "order", "ranked_metric") for token in order_parts)
     later: dict[str, int] = {}
-    for token in free:
+    for token in tokens:
         if token.kind == "later":
             later[token.value] = later.get(token.value, 0) + 1
     named = [token for token in names.tokens if token.kind == "name"]
@@ -238,7 +248,8 @@ def _grounds(
         names=len({token.value for token in named}),
         unknown_names=len(names.unknown),
         servers=len(servers),
-        fleet=count("fleet"),
+        fleet=count("fleet", "all"),
+        groups=count("fleet", "noun"),
         roles=len(roles),
         metrics=(1 if metric is not None else 0),
         weak_metrics=1 if metric is not None and len(weak) == len(metrics) else 0,
@@ -256,6 +267,7 @@ def _grounds(
         good=count("status", "good"),
         bad=count("status", "bad"),
         listing=count("inventory", "list"),
+        role_words=count("inventory", "roles"),
         count=count("inventory", "count"),
         which=which,
         amount=count("question", "amount"),
@@ -272,7 +284,7 @@ def _grounds(
 def _ends_with_server(tokens: Sequence[Token]) -> bool:
     """What stands last is what is wanted: "CPU 최고 서버" asks for a server, "서버 최고 CPU" for a figure."""
     nouns = [token for token in tokens if token.kind in ("metric", "server")]
-    return bool(nouns) and nouns[-1].kind == "server" and nouns[-1].is_korean
+    return bool(nouns) and nouns[-1].kind == "server" and not nouns[-1].surface.endswith("s")
 
 
 def _roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> tuple[tuple[str, ...], list[Token]]:
@@ -285,7 +297,7 @@ def _roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> t
         if token.kind != "role":
             continue
         surfaces = {token.value, token.surface, *forms.get(token.value, ())}
-        matching = [role for key, role in sorted(present.items()) if key in surfaces]
+        matching = [role for key, role in sorted(present.items()) if key in surfaces or re.sub(r"[-_]", " ", key) in surfaces]
         follows = index + 1 < len(tokens) and tokens[index + 1].kind in ("server", "inventory")
         if matching or follows or not present:
             found.update(dict.fromkeys(matching or [token.value]))

@@ -1,0 +1,186 @@
+"""Answers hold what the samples hold: every figure is in the evidence, and its expression gives it again."""
+
+import re
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.ai_agent.domain.ask import Ask, AskService, Reply
+from services.ai_agent.domain.engines.engine import Outcome
+from services.ai_agent.domain.engines.registry import EngineRegistry
+from services.ai_agent.domain.interpretation import Intent, Language
+from services.ai_agent.domain.nlq.lexicon import load_lexicon
+from services.ai_agent.domain.nlq.understand import Understander
+from services.ai_agent.engines import fallback, optimized
+from services.common.clock import ManualClock
+from tests.support.answers_world import WorldReader, small_world
+
+UTC = ZoneInfo("UTC")
+UNDERSTANDER = Understander(load_lexicon())
+QUESTIONS = [
+    "서버 상태 어때?", "how are my servers?", "web-01 상태", "web-02 어때?", "status of db-01 and cache-01", "old-01 status",
+    "CPU 80% 넘는 서버 있어?", "CPU 99% 넘는 서버 있어?", "servers with disk below 50%", "cpu over 30 and memory over 80",
+    "top 3 servers by memory", "메모리 제일 적게 쓰는 서버 2대", "busiest server", "cpu of web-01?", "web-01 지난 1시간 평균 cpu",
+    "max memory of db-01 in the last hour", "average cpu", "웹 서버 평균 CPU", "network traffic of web-01", "total network traffic",
+    "서버 목록", "how many web servers do we have?", "한 시간 전 web-01 cpu", "servers over 40% cpu in the last hour",
+    "is web-02 cpu above 90?", "db-01 디스크", "web-01의 CPU와 메모리", "top 50 by cpu", "어제 서버 상태",
+]  # fmt: skip
+
+
+async def ask(text: str, world: WorldReader, lang: Language | None = None) -> Reply:
+    clock = ManualClock(world.now_ms / 1000)
+    registry = EngineRegistry(clock, world)
+    registry.register(optimized.create())
+    registry.register(fallback.create())
+    service = AskService(registry, world, UNDERSTANDER, clock, "en")
+    return await service.ask(Ask(text, UTC, lang), deadline_seconds=10.0)
+
+
+def figures_in(reply: Reply, world: WorldReader) -> list[str]:
+    """The numbers of the text, those in names left out."""
+    text = reply.text
+    for name in sorted(world.servers, key=len, reverse=True):
+        text = text.replace(name, "")
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("text", QUESTIONS)
+async def test_every_figure_can_be_run_again(text: str, lang: Language) -> None:
+    world = small_world()
+    reply = await ask(text, world, lang)
+    assert reply.success
+    assert reply.engine == "optimized"
+    assert reply.lang == lang
+    for item in reply.evidence:
+        result = await world.query(item.expr, item.time_ms)
+        assert [sample.value for sample in result.samples] == [item.value], item
+        assert item.samples >= 1
+        assert item.claim
+    for number in figures_in(reply, world):
+        decimals = len(number.partition(".")[2])
+        assert any(abs(item.value - float(number)) <= 0.5 * 10**-decimals + 1e-9 for item in reply.evidence), (number, reply.text)
+
+
+@pytest.mark.parametrize("text", QUESTIONS)
+async def test_the_same_question_gets_the_same_answer(text: str) -> None:
+    first, second = await ask(text, small_world()), await ask(text, small_world())
+    assert (first.text, first.evidence) == (second.text, second.evidence)
+
+
+async def test_who_is_in_trouble_comes_first_and_who_is_silent_is_unknown() -> None:
+    reply = await ask("서버 상태 어때?", small_world())
+    assert "web-02 CPU 97.1 %" in reply.text
+    assert "old-01" in reply.text
+    assert "알 수 없는" in reply.text
+    assert any("web-02" in advice for advice in reply.recommendations)
+
+
+async def test_equal_values_are_listed_by_name() -> None:
+    reply = await ask("메모리 제일 적게 쓰는 서버 2대", small_world())
+    assert [item.servers for item in reply.evidence] == [("cache-01",), ("web-01",)]
+
+
+async def test_of_two_disks_the_fuller_one_counts() -> None:
+    reply = await ask("db-01 디스크", small_world())
+    assert reply.evidence[0].value == 91.5
+    assert reply.evidence[0].samples == 2
+
+
+async def test_a_filter_without_a_hit_tells_the_nearest() -> None:
+    reply = await ask("CPU 99% 넘는 서버 있어?", small_world())
+    assert reply.text.startswith("아니요")
+    assert "web-02" in reply.text
+
+
+async def test_two_conditions_must_both_hold() -> None:
+    reply = await ask("cpu over 30 and memory over 80", small_world())
+    assert {name for item in reply.evidence for name in item.servers} == {"db-01"}
+
+
+async def test_a_silent_server_has_no_figure() -> None:
+    reply = await ask("old-01 cpu", small_world(), "en")
+    assert reply.success
+    assert reply.evidence == ()
+    assert "no samples" in reply.text
+
+
+async def test_an_unknown_name_is_said_to_be_unknown() -> None:
+    reply = await ask("web-09 상태", small_world())
+    assert reply.success
+    assert "web-09" in reply.text
+    assert "web-01" in reply.text
+    assert reply.evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("what is the capital of France?", Intent.OUT_OF_SCOPE), ("도움말", Intent.HELP), ("내일 cpu 예측해줘", Intent.FORECAST),
+        ("why is web-01 slow?", Intent.ROOT_CAUSE), ("울린 알림 있어?", Intent.ALERTS), ("cpu 90% 넘으면 알려줘", Intent.CREATE_ALERT),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_answered_is_refused_without_a_figure(text: str, intent: Intent) -> None:
+    world = small_world()
+    reply = await ask(text, world)
+    assert reply.success
+    assert reply.interpretation.intent is intent
+    assert figures_in(reply, world) == []
+    assert reply.evidence == ()
+
+
+async def test_an_empty_store_is_said_to_be_empty() -> None:
+    for text in ("how are my servers?", "top 3 by cpu", "list servers", "servers over 80% cpu", "average cpu"):
+        reply = await ask(text, WorldReader())
+        assert reply.success
+        assert "No server has sent samples yet." in reply.text
+
+
+async def test_questions_that_need_no_samples_are_answered_while_the_store_is_away() -> None:
+    world = small_world()
+    world.away = True
+    assert (await ask("help", world)).success
+    assert (await ask("what's the weather?", world)).interpretation.intent is Intent.OUT_OF_SCOPE
+
+
+async def test_nothing_is_made_up_while_the_store_is_away() -> None:
+    world = small_world()
+    world.away = True
+    reply = await ask("cpu of web-01?", world)
+    assert not reply.success
+    assert [attempt.outcome for attempt in reply.attempts] == [Outcome.UNAVAILABLE, Outcome.UNAVAILABLE]
+    assert figures_in(reply, world) == []
+
+
+async def test_the_fallback_gives_basic_statistics_and_says_so() -> None:
+    world = small_world()
+    world.queries_away = True
+    reply = await ask("top 3 servers by memory", world)
+    assert (reply.success, reply.engine) == (True, "fallback")
+    assert "basic statistics" in reply.text
+    world.queries_away = False
+    for item in reply.evidence:
+        assert [s.value for s in (await world.query(item.expr, item.time_ms)).samples] == [item.value]
+
+
+async def test_steps_are_told_in_order() -> None:
+    world = small_world()
+    clock = ManualClock(world.now_ms / 1000)
+    registry = EngineRegistry(clock, world)
+    registry.register(optimized.create())
+    steps: list[object] = []
+    await AskService(registry, world, UNDERSTANDER, clock, "en").ask(Ask("cpu", UTC), deadline_seconds=5.0, on_step=steps.append)
+    assert [type(step).__name__ for step in steps] == ["Interpretation", "Attempt"]
+
+
+async def test_at_is_the_present_of_the_question() -> None:
+    world = small_world()
+    clock = ManualClock(world.now_ms / 1000)
+    registry = EngineRegistry(clock, world)
+    registry.register(optimized.create())
+    at_ms = world.now_ms - 3_600_000
+    reply = await AskService(registry, world, UNDERSTANDER, clock, "en").ask(
+        Ask("cpu of web-01", UTC, at_ms=at_ms), deadline_seconds=5.0
+    )
+    assert {item.time_ms for item in reply.evidence} == {at_ms}
+    assert reply.interpretation.time.end_ms == at_ms

@@ -1,0 +1,174 @@
+"""Questions are understood: intent and slots, in both languages, as people type them."""
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.ai_agent.domain.interpretation import Intent, Interpretation
+from services.ai_agent.domain.nlq.lexicon import load_lexicon
+from services.ai_agent.domain.nlq.understand import Surroundings, Understander
+from services.ai_agent.domain.ports import Inventory, ServerInfo
+
+QUESTIONS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("questions.toml").read_text(encoding="utf-8"))["question"]
+SEOUL = ZoneInfo("Asia/Seoul")
+NOW = datetime(2026, 11, 18, 14, 30, tzinfo=SEOUL)  # a Wednesday
+FLEET = (
+    ("web", "web", 6),
+    ("api", "api", 4),
+    ("db", "database", 3),
+    ("cache", "cache", 3),
+    ("lb", "load_balancer", 2),
+    ("queue", "queue", 2),
+)
+UNDERSTANDER = Understander(load_lexicon())
+
+
+def _servers() -> tuple[ServerInfo, ...]:
+    numbered = [ServerInfo(f"{prefix}-{i:02d}", role) for prefix, role, count in FLEET for i in range(1, count + 1)]
+    others = [ServerInfo("conf-a"), ServerInfo("conf-b"), ServerInfo("vm", "host")]
+    return tuple(sorted([*numbered, *others], key=lambda server: server.name))
+
+
+AROUND = Surroundings(Inventory(_servers(), 0, frozenset({"conf_value", "cpu"})), int(NOW.timestamp() * 1000), SEOUL)
+
+
+def understand(text: str) -> Interpretation:
+    return UNDERSTANDER.understand(text, AROUND)
+
+
+@pytest.mark.parametrize("expected", QUESTIONS, ids=lambda question: question["text"])
+def test_intent_and_slots(expected: dict[str, Any]) -> None:
+    asked = understand(expected["text"])
+    found: dict[str, Any] = {
+        "text": expected["text"],
+        "intent": str(asked.intent),
+        "metric": asked.metric,
+        "more_metrics": list(asked.more_metrics),
+        "servers": list(asked.servers),
+        "unknown_servers": [unknown.name for unknown in asked.unknown_servers],
+        "roles": list(asked.roles),
+        "conditions": [[each.metric, each.op, each.value] for each in asked.conditions],
+        "limit": asked.limit,
+        "order": asked.order,
+        "aggregation": asked.aggregation,
+        "direction": asked.direction,
+        "time": None if asked.time.assumed else asked.time.kind,
+    }
+    assert {name: value for name, value in found.items() if value not in (None, [])} == expected
+    assert 0.0 < asked.confidence <= 1.0
+
+
+@pytest.mark.parametrize("question", QUESTIONS[::7], ids=lambda question: question["text"])
+@pytest.mark.parametrize(
+    "spoil", [str.upper, lambda text: f"  {text}  ", lambda text: text.replace(" ", "  "), lambda text: text.rstrip("?") + "!!"]
+)
+def test_case_and_spaces_do_not_matter(question: dict[str, Any], spoil: Any) -> None:
+    plain, spoiled = understand(question["text"]), understand(spoil(question["text"]))
+    assert (spoiled.intent, spoiled.metric, spoiled.servers, spoiled.conditions) == (
+        plain.intent,
+        plain.metric,
+        plain.servers,
+        plain.conditions,
+    )
+
+
+@pytest.mark.parametrize("particle", ["은", "의", "이", "에서", "의 현재", "한테는"])
+def test_particles_come_off_names_and_metrics(particle: str) -> None:
+    asked = understand(f"web-03{particle} 메모리{particle[:1]} 얼마야?")
+    assert (asked.intent, asked.servers, asked.metric) == (Intent.METRIC_VALUE, ("web-03",), "memory")
+
+
+@pytest.mark.parametrize(
+    "ending", ["있어?", "있나요?", "있습니까", "알려줘", "보여주세요", "뭐야", "찾아줄래?", "목록", "말해봐", "는?", "부탁드립니다"]
+)
+def test_politeness_does_not_matter(ending: str) -> None:
+    asked = understand(f"CPU 75% 초과하는 서버 {ending}")
+    assert (asked.intent, asked.metric, asked.op, asked.value) == (Intent.FILTER_SERVERS, "cpu", ">", 75.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "op"),
+    [
+        ("넘는", ">"), ("초과인", ">"), ("이상인", ">="), ("이하인", "<="), ("미만인", "<"), ("못 미치는", "<"), ("안 넘는", "<="),
+        ("보다 큰", ">"), ("보다 작은", "<"), ("넘지 않는", "<="), ("안 되는", "<"), ("웃도는", ">"), ("밑도는", "<"), ("넘어가는", ">"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", ["65%", "65 퍼센트", "65프로", "육십오 퍼센트", "육십오프로"])
+def test_korean_comparisons(words: str, op: str, number: str) -> None:
+    asked = understand(f"메모리가 {number} {words} 서버")
+    assert (asked.intent, asked.metric, asked.op, asked.value) == (Intent.FILTER_SERVERS, "memory", op, 65.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "op"),
+    [
+        ("over", ">"), ("above", ">"), ("more than", ">"), ("at least", ">="), ("no more than", "<="), ("under", "<"), ("below", "<"),
+        ("not above", "<="), ("no less than", ">="), ("exceeding", ">"), ("less than", "<"), ("up to", "<="), (">", ">"), ("<=", "<="),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", ["65%", "65 percent", "sixty-five percent", "65"])
+def test_english_comparisons(words: str, op: str, number: str) -> None:
+    asked = understand(f"servers with memory {words} {number}")
+    assert (asked.intent, asked.metric, asked.op, asked.value) == (Intent.FILTER_SERVERS, "memory", op, 65.0)
+
+
+@pytest.mark.parametrize(
+    ("typo", "name"),
+    [
+        ("wbe-01", "web-01"),
+        ("cahce-02", "cache-02"),
+        ("web01", "web-01"),
+        ("WEB_1", "web-01"),
+        ("웹-01", "web-01"),
+        ("웹 서버 1번", "web-01"),
+        ("디비3", "db-03"),
+    ],
+)
+def test_names_as_people_write_them(typo: str, name: str) -> None:
+    assert understand(f"{typo} 상태").servers == (name,)
+
+
+def test_a_name_that_nobody_has_is_said_to_be_unknown() -> None:
+    asked = understand("web-99 cpu")
+    assert asked.servers == ()
+    assert asked.unknown_servers[0].name == "web-99"
+    assert set(asked.unknown_servers[0].suggestions) <= {server.name for server in _servers()}
+
+
+def test_other_digits_are_another_server() -> None:
+    assert understand("web-07 status").servers == ()
+
+
+def test_what_was_not_understood_is_listed() -> None:
+    asked = understand("web-01 frobnication cpu")
+    assert "frobnication" in asked.not_understood
+    assert asked.confidence < understand("web-01 cpu").confidence
+
+
+def test_the_same_question_is_understood_the_same_way() -> None:
+    assert understand("메모리 제일 많이 쓰는 서버 5개") == understand("메모리 제일 많이 쓰는 서버 5개")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "?",
+        "\n",
+        "가" * 2000,
+        "a" * 2000,
+        "9" * 500,
+        "%" * 300,
+        "web-" * 400,
+        "🔥🔥",
+        "cpu > 1e400",
+        "99999999999999999999% cpu",
+    ],
+)
+def test_nonsense_never_fails(text: str) -> None:
+    assert isinstance(understand(text), Interpretation)
