@@ -1,15 +1,21 @@
 """The metrics service, as the notifier needs it."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Final
 
 import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
+from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from services.common.errors import InvalidArgumentError, UnavailableError, from_rpc_error
 from services.notifier.domain.labels import METRIC_NAME
 from services.notifier.domain.ports import Sample
+
+LOOP_SERIES: Final = 1000
+"""Messages of more series than this are read in a thread; each series costs some microseconds."""
 
 
 class MetricsClient:
@@ -32,11 +38,9 @@ class MetricsClient:
             raise InvalidArgumentError(
                 f"the expression is a {kind}; a rule needs one that gives series, such as cpu > 90", reason="NOT_A_VECTOR"
             )
-        values = np.frombuffer(response.vector.values, "<f8").tolist()
-        return [
-            Sample({label.name: label.value for label in series.labels}, value)
-            for series, value in zip(response.vector.series, values, strict=True)
-        ]
+        if len(response.vector.series) > LOOP_SERIES:
+            return await asyncio.to_thread(_samples, response.vector)
+        return _samples(response.vector)
 
     async def arrivals(self) -> AsyncGenerator[frozenset[str] | None]:
         """See the port."""
@@ -44,14 +48,24 @@ class MetricsClient:
         call = self._stub.WatchSamples(metrics_pb2.WatchSamplesRequest())
         try:
             async for message in call:
-                for series in message.series:
-                    names.define(series.id, next((label.value for label in series.labels if label.name == METRIC_NAME), ""))
+                if len(message.series) > LOOP_SERIES:
+                    await asyncio.to_thread(names.define, message.series)
+                else:
+                    names.define(message.series)
                 yield None if message.dropped else names.of(np.frombuffer(message.samples.series_ids, "<u8"))
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
         finally:
             call.cancel()
         raise UnavailableError("the metrics service ended the stream of samples")
+
+
+def _samples(vector: metrics_pb2.Vector) -> list[Sample]:
+    values = np.frombuffer(vector.values, "<f8").tolist()
+    return [
+        Sample({label.name: label.value for label in series.labels}, value)
+        for series, value in zip(vector.series, values, strict=True)
+    ]
 
 
 class _SeriesNames:
@@ -64,12 +78,14 @@ class _SeriesNames:
         self._ids: npt.NDArray[np.uint64] = np.empty(0, np.uint64)
         self._number: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
-    def define(self, series_id: int, name: str) -> None:
-        """Says which metric the series is of."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self._names)
-            self._names.append(name)
-        self._number_of_id[series_id] = self._numbers[name]
+    def define(self, definitions: Iterable[label_pb2.SeriesDefinition]) -> None:
+        """Says which metrics the series are of."""
+        for series in definitions:
+            name = next((label.value for label in series.labels if label.name == METRIC_NAME), "")
+            if name not in self._numbers:
+                self._numbers[name] = len(self._names)
+                self._names.append(name)
+            self._number_of_id[series.id] = self._numbers[name]
 
     def of(self, ids: npt.NDArray[np.uint64]) -> frozenset[str]:
         """Names of the metrics that these series are of; a series that was never defined has none."""

@@ -108,6 +108,7 @@ notifications = sa.Table(
     sa.Column("group_key", sa.String(96), nullable=False),
     sa.Column("group_labels", sa.JSON, nullable=False),
     sa.Column("alerts", sa.JSON, nullable=False),
+    sa.Column("truncated_alerts", sa.Integer, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("next_attempt_at", sa.Double),
     sa.Index("notifications_queue", "channel", "state", "group_key", "position"),

@@ -15,6 +15,9 @@ from services.notifier.domain.pipeline import News
 from services.notifier.domain.rules import Severity
 from services.notifier.domain.wording import Wording
 
+MAX_ALERTS: Final = 500
+"""A notification of one group holds at most this many alerts; a receiver that takes no more than 1 MB takes these."""
+
 MEASURED_CONFIDENCE: Final = 1.0
 MISSING_CONFIDENCE: Final = 0.5
 """Missing data may be a dead server as well as a dead agent, so an alert that stands on it is half sure."""
@@ -48,7 +51,8 @@ class Composer:
                 confidence=min(MISSING_CONFIDENCE if math.isnan(a.value) else MEASURED_CONFIDENCE for a in alerts),
                 group_key=news.group.key,
                 group_labels=news.group.labels,
-                alerts=tuple(alerts),
+                alerts=tuple(alerts[:MAX_ALERTS]),
+                truncated_alerts=max(0, len(alerts) - MAX_ALERTS),
                 next_attempt_at=now,
             )
 

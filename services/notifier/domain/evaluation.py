@@ -31,6 +31,11 @@ class Reading:
     present: Sequence[Sample] | None = None
     recovered: Sequence[Sample] | None = None
 
+    @property
+    def size(self) -> int:
+        """How many series it holds."""
+        return len(self.active) + len(self.present or ()) + len(self.recovered or ())
+
 
 @dataclass
 class Evaluated:

@@ -13,7 +13,7 @@ from services.common.clock import Clock
 from services.common.errors import OpenManagerError
 from services.notifier.domain.alarm import Alarm
 from services.notifier.domain.alerts import Alert, AlertState
-from services.notifier.domain.book import AlertBook, Entry
+from services.notifier.domain.book import LOOP_SERIES, AlertBook, Entry
 from services.notifier.domain.evaluation import AmbiguousSeriesError, Reading
 from services.notifier.domain.labels import alert_labels, fingerprint
 from services.notifier.domain.ports import Metrics, Sample
@@ -98,7 +98,7 @@ class Evaluator:
         """
         if not entry.rule.enabled:
             return None
-        if evaluated_at is None:
+        if evaluated_at is None or evaluated_at > self._clock.now():  # never yet, or the clock was set back
             return 0.0
         times = [evaluated_at + (self._min_interval if wanted else self._interval)]
         if entry.due_at is not None:
@@ -131,7 +131,7 @@ class Evaluator:
         """Asks no more than is needed: presence and recovery only when an alert that could end is not in the result."""
         rule, expression = entry.rule, entry.expression
         active = await self._metrics.query(rule.expr, now)
-        may_end = _may_end(entry, active)
+        may_end = await asyncio.to_thread(_may_end, entry, active) if len(active) > LOOP_SERIES else _may_end(entry, active)
         present: list[Sample] | None = None
         if expression.presence is not None and (may_end or rule.no_data is NoDataPolicy.ALERT):
             present = list(await self._metrics.query(expression.presence, now))
@@ -167,6 +167,8 @@ class Evaluator:
 
 def _may_end(entry: Entry, active: Sequence[Sample]) -> list[Alert]:
     """Open alerts that the result does not hold."""
+    if not entry.alerts:
+        return []
     rule = entry.rule
     found = {fingerprint(alert_labels(sample.labels, rule.name, rule.labels)) for sample in active}
     return [alert for alert in entry.alerts if alert.is_open and alert.fingerprint not in found]

@@ -131,6 +131,8 @@ def _threshold(node: Any) -> Threshold | None:
 def _presence(node: Any) -> str:
     """Text of the expression in which nothing is dropped for its value."""
     operation = _operation(node)
+    if isinstance(node, promql_parser.VectorSelector | promql_parser.MatrixSelector):
+        return str(node).replace("{}", "", 1)  # as people write a selector without matchers
     if isinstance(node, promql_parser.BinaryExpr):
         left, right = _presence(node.lhs), _presence(node.rhs)
         if operation == "unless":

@@ -62,7 +62,8 @@ class DeliveryAttempt:
 class Notification:
     """One message to one channel. Times are Unix seconds.
 
-    `alerts` are the alerts as they were when it was made, so every attempt sends the same body under the same `idempotency_key`.
+    `alerts` are the alerts as they were when it was made, so every attempt sends the same body under the same `idempotency_key`;
+    `truncated_alerts` more were left out to keep it small.
     `confidence` is 1 when a measured value proves the alert and less when it stands on missing data.
     """
 
@@ -81,6 +82,7 @@ class Notification:
     group_key: str = ""
     group_labels: Mapping[str, str] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
+    truncated_alerts: int = 0
     state: NotificationState = NotificationState.QUEUED
     next_attempt_at: float | None = None
     attempts: Sequence[DeliveryAttempt] = ()

@@ -4,6 +4,7 @@ Each stage takes the news of one group of alerts and either hands it on or stops
 notification a channel, committed to the outbox in the transaction that commits the alerts' own transitions.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -118,10 +119,10 @@ def group_key(rule: Rule, labels: Labels) -> str:
 
 
 def _by_group(alerts: Iterable[Alert]) -> dict[str, tuple[Alert, ...]]:
-    members: dict[str, tuple[Alert, ...]] = {}
+    members: defaultdict[str, list[Alert]] = defaultdict(list)
     for alert in alerts:
-        members[alert.group_key] = (*members.get(alert.group_key, ()), alert)
-    return members
+        members[alert.group_key].append(alert)
+    return {key: tuple(group) for key, group in members.items()}
 
 
 def _repeat_at(news: News) -> float | None:

@@ -1,5 +1,6 @@
 """Alerts as a timeline: at a time samples come in, in between notifications are expected or not."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -301,3 +302,17 @@ async def test_annotations_and_evidence_are_of_the_alert(timeline: Timeline) -> 
     assert alert.annotations == {"summary": "web-01 at 97.3"}
     rerun = await timeline.notifier.metrics.query(alert.evidence.expr, alert.evidence.time)
     assert [sample.value for sample in rerun] == [alert.value] == [97.26]
+
+
+async def test_a_rule_over_very_many_series_tells_of_them_in_one_group(timeline: Timeline) -> None:
+    await make_rule(timeline, group_by=("role",))
+    for number in range(600):
+        timeline.notifier.metrics.push("cpu", 95, server=f"web-{number:03d}", role="web")
+    for _ in range(200):  # a thread does the work, which the clock cannot wait for
+        await asyncio.sleep(0.02)
+        await timeline.notifier.settle()
+        if timeline.notifier.receiver.sent:
+            break
+    (notification,) = timeline.notifier.receiver.sent
+    assert (len(notification.alerts), notification.truncated_alerts) == (500, 100)
+    assert len(timeline.notifier.states()) == 600

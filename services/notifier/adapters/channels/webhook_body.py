@@ -29,7 +29,7 @@ def webhook_body(notification: Notification, external_url: str) -> bytes:
         "commonLabels": _common([alert["labels"] for alert in alerts]),
         "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
         "externalURL": external_url,
-        "truncatedAlerts": 0,
+        "truncatedAlerts": notification.truncated_alerts,
         "alerts": alerts,
         "id": notification.id,
         "type": notification.type.value,

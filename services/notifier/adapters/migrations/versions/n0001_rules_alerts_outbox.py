@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("group_key", sa.String(96), nullable=False),
         sa.Column("group_labels", sa.JSON, nullable=False),
         sa.Column("alerts", sa.JSON, nullable=False),
+        sa.Column("truncated_alerts", sa.Integer, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("next_attempt_at", sa.Double),
     )
