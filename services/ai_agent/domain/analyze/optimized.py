@@ -146,7 +146,7 @@ def _confidence(window: Window, verdict: Verdict | None, anomalies: AnomalyRepor
     present = 1.0 - float(np.isnan(window.raw).mean())
     if anomalies.count:
         furthest = max(item.score for item in anomalies.items)
-        doubt = min(1.0, float(window.raw.size) * 4.0 / 10.0 ** min(furthest, 300.0))
+        doubt = min(1.0, 4.0 * window.raw.size * math.pow(10.0, -furthest))
         return min((1.0 - doubt) * present, _MOST_CONFIDENCE)
     ease = np.minimum(_EASY_JUMP / np.maximum(verdict.noticed_from, 1e-9), 1.0)
     return min(float(ease.mean()) * present, _MOST_CONFIDENCE)

@@ -1,0 +1,1 @@
+"""Bounded pools for work that must not run on the event loop."""
