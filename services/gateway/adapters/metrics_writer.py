@@ -64,7 +64,7 @@ class MetricsWriter:
                 errors.extend(_errors_of_refused(batch, columns[0], refused))
             for start in range(0, len(rows), MAX_SAMPLES_A_CALL):
                 part = rows[start : start + MAX_SAMPLES_A_CALL]
-                response = await self._send(batch.batch_id, store, [column[part] for column in columns])
+                response = await self._send(batch, store, [column[part] for column in columns])
                 for name in receipt:
                     receipt[name] += getattr(response, name)
                 errors.extend(
@@ -74,13 +74,13 @@ class MetricsWriter:
         shown = [{"index": e.index, "reason": e.reason, "message": e.message} for e in errors[:MAX_ERRORS]]
         return {**receipt, "errors": shown}
 
-    async def _send(self, batch_id: str, store: _Store, columns: list[NDArray[np.generic]]) -> metrics_pb2.WriteResponse:
+    async def _send(self, batch: SampleBatch, store: _Store, columns: list[NDArray[np.generic]]) -> metrics_pb2.WriteResponse:
         ids, times, values = (column.tobytes() for column in columns)
         request = metrics_pb2.WriteRequest(
-            batch_id=batch_id,
+            batch_id=batch.batch_id,
             store_id=store.store_id,
             samples=label_pb2.SampleColumns(series_ids=ids, timestamps_ms=times, values=values),
-            mode=metrics_pb2.WRITE_MODE_LIVE,
+            mode=metrics_pb2.WRITE_MODE_IMPORT if batch.is_history else metrics_pb2.WRITE_MODE_LIVE,
         )
         return await call(self._stub.Write, request, TIMEOUT_SECONDS)
 

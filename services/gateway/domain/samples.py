@@ -51,6 +51,7 @@ class SampleBatch:
         sample_index: for each value, the sample in the request that held it.
         rejected: values refused here; a sample without a readable value counts as one.
         errors: the first 100 of them.
+        is_history: whether samples may be older than the newest of their series by more than the live limit.
     """
 
     batch_id: str = ""
@@ -61,6 +62,7 @@ class SampleBatch:
     sample_index: list[int] = field(default_factory=list)
     rejected: int = 0
     errors: list[SampleError] = field(default_factory=list)
+    is_history: bool = False
 
     def refuse(self, index: int, reason: str, message: str, count: int = 1) -> None:
         """Count `count` values as refused."""
@@ -69,7 +71,9 @@ class SampleBatch:
             self.errors.append(SampleError(index, reason, message))
 
 
-class _BadSampleError(Exception):
+class BadSampleError(Exception):
+    """Why one sample cannot be stored."""
+
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
@@ -100,7 +104,7 @@ def parse_batch(document: object, now_ms: int) -> SampleBatch:
     for index, sample in enumerate(_samples(document)):
         try:
             _add_sample(batch, index, sample, groups, times, now_ms)
-        except _BadSampleError as error:
+        except BadSampleError as error:
             metrics = sample.get("metrics") if type(sample) is dict else None
             batch.refuse(index, error.reason, error.message, max(1, len(metrics)) if type(metrics) is dict else 1)
     return batch
@@ -128,12 +132,12 @@ def _samples(document: Any) -> Sequence[Any]:
 
 def _add_sample(batch: SampleBatch, index: int, sample: Any, groups: dict[Any, _Group], times: dict[str, int], now_ms: int) -> None:
     if type(sample) is not dict:
-        raise _BadSampleError("INVALID_SAMPLE", "a sample must be an object")
+        raise BadSampleError("INVALID_SAMPLE", "a sample must be an object")
     if not sample.keys() <= _SAMPLE_FIELDS:
-        raise _BadSampleError("UNKNOWN_FIELD", f"not known: {', '.join(sorted(sample.keys() - _SAMPLE_FIELDS))[:200]}")
+        raise BadSampleError("UNKNOWN_FIELD", f"not known: {', '.join(sorted(sample.keys() - _SAMPLE_FIELDS))[:200]}")
     metrics = sample.get("metrics")
     if type(metrics) is not dict or not metrics:
-        raise _BadSampleError("INVALID_METRICS", "metrics must be an object with at least one number")
+        raise BadSampleError("INVALID_METRICS", "metrics must be an object with at least one number")
     group = _group(sample.get("server"), sample.get("labels"), groups)
     timestamp = sample.get("timestamp")
     if timestamp is None:
@@ -152,7 +156,7 @@ def _add_sample(batch: SampleBatch, index: int, sample: Any, groups: dict[Any, _
             continue
         place = places.get(name)
         if place is None:
-            problem = _name_problem(name)
+            problem = name_problem(name)
             if problem:
                 batch.refuse(index, "INVALID_NAME", problem)
                 continue
@@ -173,31 +177,37 @@ def _group(server: Any, labels: Any, groups: dict[Any, _Group]) -> _Group:
         group = None
         key = None
     if group is None:
-        group = _Group(_checked_labels(server, labels), {})
+        group = _Group(checked_labels(server, labels), {})
         groups[key] = group
     return group
 
 
-def _checked_labels(server: Any, labels: Any) -> SeriesLabels:
+def checked_labels(server: Any, labels: Any) -> SeriesLabels:
+    """The labels of a sample without its name, in ascending order.
+
+    Raises:
+        BadSampleError: the server or a label is wrong.
+    """
     if type(server) is not str or not server or len(server) > MAX_SERVER_LENGTH or _CONTROL.search(server):
-        raise _BadSampleError("INVALID_SERVER", f"server must be a text of 1 to {MAX_SERVER_LENGTH} characters")
+        raise BadSampleError("INVALID_SERVER", f"server must be a text of 1 to {MAX_SERVER_LENGTH} characters")
     if labels is None:
         labels = {}
     if type(labels) is not dict or len(labels) > MAX_LABELS:
-        raise _BadSampleError("INVALID_LABELS", f"labels must be an object of at most {MAX_LABELS} texts")
+        raise BadSampleError("INVALID_LABELS", f"labels must be an object of at most {MAX_LABELS} texts")
     for name, value in labels.items():
         if not _LABEL_NAME.fullmatch(name) or name.startswith("__") or len(name) > MAX_NAME_LENGTH:
-            raise _BadSampleError("INVALID_LABELS", f"{name[:100]!r} cannot be the name of a label")
+            raise BadSampleError("INVALID_LABELS", f"{name[:100]!r} cannot be the name of a label")
         if type(value) is not str or len(value) > MAX_LABEL_VALUE_LENGTH:
             message = f"label {name} must be a text of at most {MAX_LABEL_VALUE_LENGTH} characters"
-            raise _BadSampleError("INVALID_LABELS", message)
+            raise BadSampleError("INVALID_LABELS", message)
     if labels.get("server", server) != server:
-        raise _BadSampleError("INVALID_LABELS", "label server differs from the sample's server")
+        raise BadSampleError("INVALID_LABELS", "label server differs from the sample's server")
     # An empty value is the same as no label at all, as in Prometheus.
     return tuple(sorted({name: value for name, value in labels.items() if value}.items() | {("server", server)}))
 
 
-def _name_problem(name: str) -> str:
+def name_problem(name: str) -> str:
+    """Why this cannot be the name of a metric; empty when it can."""
     if not name or len(name) > MAX_NAME_LENGTH or _CONTROL.search(name):
         return f"a metric needs a name of 1 to {MAX_NAME_LENGTH} characters without control characters"
     return ""
@@ -209,14 +219,14 @@ def _time_ms(timestamp: Any) -> int:
         try:
             moment = datetime.fromisoformat(timestamp)
             if moment.tzinfo is None:
-                raise _BadSampleError("INVALID_TIMESTAMP", "timestamp has no zone; end it with Z or an offset such as +09:00")
+                raise BadSampleError("INVALID_TIMESTAMP", "timestamp has no zone; end it with Z or an offset such as +09:00")
             seconds = moment.timestamp()
         except (ValueError, OverflowError):
-            raise _BadSampleError("INVALID_TIMESTAMP", f"{timestamp[:40]!r} is not a time in RFC 3339") from None
+            raise BadSampleError("INVALID_TIMESTAMP", f"{timestamp[:40]!r} is not a time in RFC 3339") from None
     elif type(timestamp) in (int, float):
         seconds = timestamp
     if not -_LAST_SECONDS < seconds < _LAST_SECONDS:
-        raise _BadSampleError("INVALID_TIMESTAMP", "timestamp must be a time in RFC 3339 or Unix seconds")
+        raise BadSampleError("INVALID_TIMESTAMP", "timestamp must be a time in RFC 3339 or Unix seconds")
     return round(seconds * 1000)
 
 

@@ -6,14 +6,15 @@ from aiohttp import web
 
 from services.common.clock import Clock
 from services.common.telemetry import Telemetry
+from services.gateway.domain.import_lines import parse_lines
 from services.gateway.domain.ports import SampleWriter
 from services.gateway.domain.samples import SampleBatch, parse_batch
-from services.gateway.web.body import LARGE_BYTES, decode_json, read_json_bytes
+from services.gateway.web.body import LARGE_BYTES, decode_json, read_bytes, read_json_bytes
 from services.gateway.web.respond import json_response
 
 
 class IngestHandlers:
-    """`POST /api/v1/metrics`."""
+    """`POST /api/v1/metrics` and `POST /api/v1/import`."""
 
     def __init__(self, writer: SampleWriter, clock: Clock, telemetry: Telemetry) -> None:
         self._writer = writer
@@ -28,6 +29,14 @@ class IngestHandlers:
             batch = await asyncio.to_thread(_parse, body, now_ms)
         else:
             batch = _parse(body, now_ms)
+        return await self._store(batch)
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Lines of one series each, with times of any age within retention; answers once they are durable."""
+        body = await read_bytes(request)
+        return await self._store(await asyncio.to_thread(parse_lines, body))
+
+    async def _store(self, batch: SampleBatch) -> web.Response:
         receipt = await self._writer.write(batch)
         for outcome in ("accepted", "rejected", "duplicate", "late"):
             self._samples.labels(outcome).inc(receipt[outcome])

@@ -72,7 +72,7 @@ def _operation(route: Route, names: dict[type[BaseModel], str], query: Iterable[
     if parameters := [*path, *query]:
         operation["parameters"] = parameters
     if body := route.request or route.form:
-        media = "application/json" if route.request else FORM
+        media = route.request_media if route.request else FORM
         content = {media: {"schema": {"$ref": _REF.format(model=names[body])}}}
         operation["requestBody"] = {"required": route.request is not None and not route.body_optional, "content": content}
     if route.role is None:

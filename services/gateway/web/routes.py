@@ -34,6 +34,7 @@ HTML: Final = "text/html"
 TEXT: Final = "text/plain"
 EVENTS: Final = "text/event-stream"
 FORM: Final = "application/x-www-form-urlencoded"
+LINES: Final = "application/x-ndjson"
 ANY: Final = "*/*"
 
 
@@ -43,7 +44,8 @@ class Route:
 
     Attributes:
         role: the least role that may call it; None for a public route.
-        request: type of the JSON body.
+        request: type of the JSON body, or of each line of it.
+        request_media: media type of that body.
         form: type of the parameters in a form.
         query: type of the parameters of the URL.
         response: type of the JSON answer; None when it has no body or is no JSON.
@@ -71,6 +73,7 @@ class Route:
     is_frequent: bool = False
     is_page: bool = False
     body_optional: bool = False
+    request_media: str = "application/json"
 
     @property
     def is_stream(self) -> bool:
@@ -105,6 +108,7 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         Route(GET, "/api/v1/system", to.system.system, VIEWER, "system", "What runs here", response=s.System, is_frequent=True),
         # Samples in
         Route(POST, "/api/v1/metrics", to.ingest.metrics, OPERATOR, "ingest", "Store samples; answers once they are durable", request=m.SampleBatchBody, response=m.Receipt, is_frequent=True),
+        Route(POST, "/api/v1/import", to.ingest.history, OPERATOR, "ingest", "Store history, one series a line; times of any age within retention", request=m.ImportLine, request_media=LINES, response=m.Receipt),
         # Figures out
         *_prometheus_routes(p, to.prometheus),
         Route(GET, "/api/v1/servers", to.servers.list, VIEWER, "read", "Servers with their newest figures", query=m.ServersQuery, response=m.ServerList, is_frequent=True),

@@ -23,10 +23,18 @@ class SampleBatchBody(Strict):
     samples: list[Sample]
 
 
+class ImportLine(Strict):
+    """One line of a body of lines: a stretch of one series."""
+
+    metric: dict[str, str] = Field(description="Labels; `__name__` and `server` are required.")
+    timestamps: list[int] = Field(description="Unix milliseconds.")
+    values: list[float] = Field(description="As many as there are timestamps.")
+
+
 class SampleProblem(Answer):
     """Why a sample, or one of its values, was not stored."""
 
-    index: int = Field(description="Index of the sample in the request.")
+    index: int = Field(description="Index of the sample, or line, in the request.")
     reason: str
     message: str
 
