@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from services.metrics.domain.matching import Pattern
 from services.metrics.domain.ports import Labels
 from services.metrics.domain.promql.errors import ExecutionError
 
@@ -27,7 +28,7 @@ def with_label(labels: Labels, name: str, value: str) -> Labels:
     return tuple(sorted([*others, (name, value)])) if value else tuple(others)
 
 
-def replace(labels: Sequence[Labels], target: str, template: str, source: str, pattern: re.Pattern[str]) -> list[Labels]:
+def replace(labels: Sequence[Labels], target: str, template: str, source: str, pattern: Pattern) -> list[Labels]:
     """Set `target` to the expanded template wherever the whole of label `source` matches; `$1` and `${name}` are groups."""
 
     def one(series: Labels) -> Labels:
@@ -47,7 +48,7 @@ def join(labels: Sequence[Labels], target: str, separator: str, sources: Sequenc
     return [one(series) for series in labels]
 
 
-def _expand(template: str, found: re.Match[str]) -> str:
+def _expand(template: str, found: Any) -> str:
     """References to groups replaced; one that does not exist is empty, `$$` is a dollar sign."""
 
     def group(reference: re.Match[str]) -> str:
