@@ -24,7 +24,13 @@ Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway (
 Token = Annotated[str | None, typer.Option("--token", help="Access token (OPENMANAGER_TOKEN); a local suite's own is found.")]
 Server = Annotated[str | None, typer.Option(help="Name of the server that the rows belong to; the file's name by default.")]
 Metrics = Annotated[str | None, typer.Option(help="Names of the columns, separated by commas.")]
-Start = Annotated[datetime | None, typer.Option(help="Time of the first row (UTC); by default the last row is now.")]
+Start = Annotated[
+    datetime | None,
+    typer.Option(
+        help="Time of the first row, in UTC when it has no zone; by default the last row is now.",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+    ),
+]
 Step = Annotated[float, typer.Option(help="Seconds between rows.", min=0.001)]
 
 
@@ -139,22 +145,27 @@ def _import(
     url: str | None,
     token: str | None,
 ) -> None:
-    from services.all_in_one.commands import importer
+    from services.all_in_one.commands import files, importer
+    from services.common.clock import SystemClock
 
     names = [name.strip() for name in metrics.split(",")] if metrics else None
     begin = start.replace(tzinfo=UTC) if start and start.tzinfo is None else start
-    source = importer.Source(server, names, begin, step, array)
-    read = importer.read_npz if kind == "npz" else importer.read_csv
+    source = files.Source(server, names, begin, step, array)
+    read = files.read_npz if kind == "npz" else files.read_csv
 
     async def work() -> None:
         grids = read(file, source, datetime.now(UTC))
         async with GatewayClient(find_url(url), find_token(token), timeout_seconds=120.0) as client:
             with importer.progress_bar() as progress:
-                receipt = await importer.send(client, grids, progress)
+                receipt = await importer.send(client, grids, SystemClock(), progress)
         rows = sum(len(grid.values) for grid in grids)
-        typer.echo(f"{rows:,} rows: {', '.join(f'{count:,} {name}' for name, count in vars(receipt).items())}")
-        if receipt.rejected or receipt.late:
-            raise CommandError("some samples were refused: are their times within retention, and none in the future?")
+        typer.echo(f"{rows:,} rows: {receipt}")
+        left_out = sum(grid.left_out for grid in grids)
+        if left_out:
+            typer.echo(f"{left_out:,} cells were left out: they are empty, NaN or infinite")
+        if receipt.refused:
+            why = receipt.problem or "are their times within retention, and none in the future?"
+            raise CommandError(f"{receipt.refused:,} samples were refused: {why}")
 
     _run(work())
 

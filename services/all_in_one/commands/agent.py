@@ -46,12 +46,17 @@ class HostAgent:
 
     async def run(self) -> None:
         """Read and send until cancelled; raises GatewayError when the gateway refuses for good (a wrong token)."""
+        reading = asyncio.create_task(self._read(), name="read this host")
+        sending = asyncio.create_task(self._send(), name="send samples")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read())
-                tasks.create_task(self._send())
-        except* GatewayError as refused:
-            raise refused.exceptions[0] from None
+            # Neither ends by itself, so the first to be done has failed.
+            done, _ = await asyncio.wait((reading, sending), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (reading, sending):
+                task.cancel()
+            await asyncio.wait((reading, sending))
 
     async def _read(self) -> None:
         while True:
@@ -75,8 +80,9 @@ class HostAgent:
                 except GatewayError as error:
                     if not error.retryable:
                         raise
-                    log.warning("gateway_away", error=str(error), waiting=len(self._waiting), retry_seconds=backoff)
-                    await self._clock.sleep(backoff)
+                    pause = max(backoff, min(error.retry_after_seconds, MAX_BACKOFF_SECONDS))
+                    log.warning("gateway_away", error=str(error), waiting=len(self._waiting), retry_seconds=pause)
+                    await self._clock.sleep(pause)
                     backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
                     continue
                 backoff = 1.0

@@ -21,13 +21,15 @@ class GatewayError(CommandError):
     Attributes:
         status: HTTP status, 0 when the gateway could not be reached.
         reason: the gateway's UPPER_SNAKE reason, empty when it gave none.
+        retry_after_seconds: how long the gateway asks to wait, 0 when it does not.
         retryable: whether the same request may succeed later.
     """
 
-    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
+    def __init__(self, message: str, status: int = 0, reason: str = "", retry_after_seconds: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def retryable(self) -> bool:
@@ -36,8 +38,9 @@ class GatewayError(CommandError):
 
 
 def find_url(given: str | None) -> str:
-    """The gateway's address: the flag, OPENMANAGER_URL, or this machine's default."""
-    return (given or os.environ.get("OPENMANAGER_URL") or DEFAULT_URL).rstrip("/")
+    """The gateway's address: the flag, OPENMANAGER_URL, or this machine's default; `http` where no scheme is given."""
+    url = (given or os.environ.get("OPENMANAGER_URL") or DEFAULT_URL).rstrip("/")
+    return url if "://" in url else f"http://{url}"
 
 
 def find_token(given: str | None, data_dir: Path | None = None) -> str:
@@ -51,11 +54,14 @@ def find_token(given: str | None, data_dir: Path | None = None) -> str:
         return found
     folder = data_dir or Path(os.environ.get("OPENMANAGER_DATA_DIR", "openmanager-data"))
     try:
-        return (folder / "gateway" / "admin-token").read_text(encoding="utf-8").strip()
-    except OSError as error:
+        found = (folder / "gateway" / "admin-token").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError):
+        found = ""
+    if not found:
         raise CommandError(
             f"no token: give --token or set OPENMANAGER_TOKEN; a suite that was started from here keeps one in {folder}/gateway"
-        ) from error
+        )
+    return found
 
 
 class GatewayClient:
@@ -76,7 +82,7 @@ class GatewayClient:
             await self._session.close()
 
     async def get(self, path: str) -> Any:
-        """The JSON at `path`; raises GatewayError."""
+        """The JSON at `path`; raises GatewayError, also for an answer that is not JSON."""
         return await self._call("GET", path, None, {})
 
     async def post(self, path: str, body: object) -> Any:
@@ -94,20 +100,21 @@ class GatewayClient:
             async with self._session.request(method, self._url + path, data=body, headers=headers) as response:
                 raw = await response.read()
                 status = response.status
+                wait = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise GatewayError(
-                f"{self._url} cannot be reached: {error or type(error).__name__}; is the suite running there?"
+                f"{self._url} cannot be reached: {str(error) or type(error).__name__}; is the suite running there?"
             ) from error
         try:
-            answer = orjson.loads(raw) if raw else None
+            answer = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             raise GatewayError(f"{self._url} is no OpenManager gateway: it answered {status} without JSON", status) from error
         if status >= 400:
-            raise _problem(answer, status)
+            raise _problem(answer, status, float(wait) if wait.isdecimal() else 0.0)
         return answer
 
 
-def _problem(answer: object, status: int) -> GatewayError:
+def _problem(answer: object, status: int, retry_after_seconds: float) -> GatewayError:
     problem = answer if isinstance(answer, dict) else {}
     text = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
     for field in problem.get("errors") or ():
@@ -115,4 +122,4 @@ def _problem(answer: object, status: int) -> GatewayError:
             text += f"\n  {field.get('field')}: {field.get('message')}"
     if status == 401:
         text += "\n  give the right token with --token or OPENMANAGER_TOKEN"
-    return GatewayError(text, status, str(problem.get("reason", "")))
+    return GatewayError(text, status, str(problem.get("reason", "")), retry_after_seconds)
