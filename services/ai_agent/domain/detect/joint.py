@@ -5,12 +5,15 @@ from typing import Final
 import numpy as np
 
 from services.ai_agent.domain.detect.marks import BAND_Z, JOINT, Flags, Floats, Marks, no_marks
+from services.ai_agent.domain.detect.robust import middle_and_spread
 from services.ai_agent.domain.detect.signals import LOCAL, Signals
 from services.ai_agent.domain.detect.tails import Tails, fit_tails, tail_score
 
 _CLIP: Final = 2.5
 _KEPT: Final = 0.85
 """Share of rows, the nearest ones, that the second look at the correlation uses."""
+_SURELY_CALM: Final = 0.8
+"""No fitted tail is as short as this share of a normal one at the limit, so nothing within needs a fit."""
 _RIDGE: Final = 0.02
 _BLAMED: Final = 0.8
 """Share of the squared distance that the blamed columns explain."""
@@ -34,6 +37,9 @@ def find_joint(signals: Signals, tails: Tails, distance: Floats, values: Floats,
     scores = tails.normalised(distance)[chosen]
     inverse = inverse_correlation(scores)
     joint = _as_normal(squared_distance(scores, inverse), len(columns))[None, :]
+    centre, width = middle_and_spread(joint)
+    if joint.max() - centre[0] <= _SURELY_CALM * z_limit * width[0]:
+        return no_marks()
     fit = fit_tails(joint, signals.effective[chosen].min(keepdims=True), np.zeros(1, dtype=np.int64))
     beyond = joint[0] - fit.middle[0]
     row = np.flatnonzero(beyond > fit.reach(z_limit)[0, 1])

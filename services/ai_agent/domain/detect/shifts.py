@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.ai_agent.domain.detect.marks import BAND_Z, SHIFT, Flags, Floats, Ints, Marks, no_marks
-from services.ai_agent.domain.detect.robust import spread
+from services.ai_agent.domain.detect.robust import middle, middle_and_spread, spread
 from services.ai_agent.domain.detect.tails import Tails, tail_score
 
 _SPANS: Final = (3, 10, 25)
@@ -40,12 +40,12 @@ def find_shifts(values: Floats, expected: Floats, least_change: Floats, unusable
     signal, before, span = steps
     signal[unusable] = np.nan
     independent = values.shape[1] / (2.0 * span)
-    middle = np.nanmedian(signal, axis=1) if np.isnan(signal).all(axis=1).sum() == 0 else np.zeros(len(signal))
-    distance = signal - middle[:, None]
+    centre = middle(np.nan_to_num(signal))
+    distance = signal - centre[:, None]
     scale = spread(np.nan_to_num(distance)) * np.exp(_SCALE_MARGIN / np.sqrt(independent))
     sides = np.repeat(np.maximum(scale, least_change / 3.0)[:, None], 2, axis=1)
     h = np.repeat(np.where(span > _SPANS[0], _H_OF_MEANS, _H_OF_MEDIANS)[:, None], 2, axis=1)
-    tails = Tails(middle, sides, h, sides, h)
+    tails = Tails(centre, sides, h, sides, h)
     with np.errstate(invalid="ignore"):
         out = np.abs(distance) > tails.reach(z_limit)[:, :1]
     for each in np.flatnonzero(out.any(axis=1)):
@@ -54,7 +54,7 @@ def find_shifts(values: Floats, expected: Floats, least_change: Floats, unusable
     side = (distance[column, row] > 0).astype(np.int64)
     score = tail_score(tails.z_scores(column, side, np.abs(distance[column, row])))
     level = expected[column, row] + before[column, row]
-    half = np.maximum(spread(values - np.median(values, axis=1)[:, None])[column], scale[column]) * BAND_Z
+    half = np.maximum(spread(values)[column], scale[column]) * BAND_Z
     half = np.minimum(half, np.abs(distance[column, row]) * 0.9)  # the band of the old level never reaches the new one
     return Marks(
         row, column, np.full(row.size, SHIFT, dtype=np.int64), score, level + signal[column, row], level - half, level + half
@@ -70,8 +70,12 @@ def _calmest_steps(values: Floats) -> tuple[Floats, Floats, Floats] | None:
     signal, before = _median_steps(values)
     span = np.full(len(values), float(spans[0]))
     calmness = spread(signal[:, 3:-2])
+    centre, width = middle_and_spread(values)
+    reach = _CLIP * width[:, None]
+    sums = np.zeros((len(values), count + 1))
+    np.cumsum(np.clip(values, centre[:, None] - reach, centre[:, None] + reach), axis=1, out=sums[:, 1:])
     for wide in spans[1:]:
-        wide_signal, wide_before = _mean_steps(values, wide)
+        wide_signal, wide_before = _mean_steps(values, sums, wide)
         wide_calmness = spread(wide_signal[:, wide : count - wide + 1])
         better = wide_calmness < calmness
         calmness = np.where(better, wide_calmness, calmness)
@@ -90,11 +94,8 @@ def _median_steps(values: Floats) -> tuple[Floats, Floats]:
     return signal, before
 
 
-def _mean_steps(values: Floats, span: int) -> tuple[Floats, Floats]:
-    middle = np.median(values, axis=1)[:, None]
-    reach = _CLIP * spread(values)[:, None]
-    sums = np.cumsum(np.clip(values, middle - reach, middle + reach), axis=1)
-    sums = np.concatenate([np.zeros((len(values), 1)), sums], axis=1)
+def _mean_steps(values: Floats, sums: Floats, span: int) -> tuple[Floats, Floats]:
+    """Steps between the means of `span` rows, from running sums of the clipped values."""
     means = (sums[:, span:] - sums[:, :-span]) / span
     signal, before = np.full_like(values, np.nan), values.copy()
     signal[:, span : values.shape[1] - span + 1] = means[:, span:] - means[:, :-span]

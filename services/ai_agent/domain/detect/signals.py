@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from services.ai_agent.domain.detect.marks import Flags, Floats, Ints
-from services.ai_agent.domain.detect.robust import block_means, median_around, spread
+from services.ai_agent.domain.detect.robust import block_means, median_around, middle_and_spread, spread
 
 LEAST_ROWS: Final = 12
 """Values that a column needs to be judged."""
@@ -86,9 +86,9 @@ def memory(level_free: Floats) -> Floats:
     It is read from how slowly the spread of block means falls with the length of the blocks.
     """
     count = level_free.shape[1]
-    middle = np.median(level_free, axis=1)[:, None]
-    reach = _CLIP * np.maximum(spread(level_free), 1e-300)[:, None]
-    clipped = np.clip(level_free - middle, -reach, reach)
+    centre, width = middle_and_spread(level_free)
+    reach = _CLIP * np.maximum(width, 1e-300)[:, None]
+    clipped = np.clip(level_free - centre[:, None], -reach, reach)
     variance = np.maximum(spread(clipped) ** 2, 1e-300)
     longest = np.ones(len(level_free))
     for rows in sorted({4, 8, max(int(count**0.5), 8)}):

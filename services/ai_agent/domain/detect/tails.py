@@ -295,7 +295,7 @@ def _lambert_w(y: Floats) -> Floats:
     w = np.log1p(y)
     far = y > np.e
     w[far] -= np.log(w[far])
-    for _ in range(5):
+    for _ in range(3):
         grown = np.exp(w)
         excess = w * grown - y
         w = w - excess / (grown * (w + 1.0) - (w + 2.0) * excess / (2.0 * w + 2.0))

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.ai_agent.domain.detect.robust import spread
+from services.ai_agent.domain.detect.robust import middle_and_spread, spread
 from services.ai_agent.domain.forecast.season import Season
 from services.ai_agent.domain.forecast.trend import Slopes
 
@@ -67,10 +67,10 @@ def forecast(
     past, then = values[:, start:], hours[start:]
     line = np.where(moving[:, None], slopes.line(then), slopes.level[:, None])
     rest = past - line - season.at(then)
-    reach = _CLIP * spread(rest)[:, None]
-    middle = np.median(rest, axis=1)[:, None]
-    clipped = np.clip(rest, middle - reach, middle + reach)
-    window, levels = _level(rest, clipped, int(steps[len(steps) // 2]))
+    centre, width = middle_and_spread(rest)
+    reach = _CLIP * width[:, None]
+    clipped = np.clip(rest, centre[:, None] - reach, centre[:, None] + reach)
+    window, levels = _level(rest, clipped, centre, int(steps[len(steps) // 2]))
     half_width = _half_widths(rest, levels, steps, window)
     days = (hours[-1] - hours[0]) / 24.0
     # The profile was fitted on the very days on which its errors are measured.
@@ -83,10 +83,10 @@ def forecast(
     return Ahead(steps, later, end + season.at(later) + levels[:, -1:], half_width, _methods(window, moving, season))
 
 
-def _level(rest: Floats, clipped: Floats, steps: int) -> tuple[Ints, Floats]:
+def _level(rest: Floats, clipped: Floats, centre: Floats, steps: int) -> tuple[Ints, Floats]:
     """int64[d], rows of the best window (0 for all rows); float64[d, n], its mean up to and including each row."""
     count = rest.shape[1]
-    levels = np.repeat(np.median(rest, axis=1)[:, None], count, axis=1)
+    levels = np.repeat(centre[:, None], count, axis=1)
     window = np.zeros(len(rest), dtype=np.int64)
     error = spread(rest[:, steps:] - levels[:, :-steps])
     sums = np.concatenate([np.zeros((len(rest), 1)), np.cumsum(clipped, axis=1)], axis=1)

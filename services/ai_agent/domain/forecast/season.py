@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.ai_agent.domain.detect.robust import spread
+from services.ai_agent.domain.detect.robust import middle, spread
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ def find_season(values: Floats, hours: Floats) -> Season:
         return none
     bin_of = ((hours % DAY_HOURS) / DAY_HOURS * bins).astype(np.int64) % bins
     odd = ((hours - hours[0]) // DAY_HOURS).astype(np.int64) % 2 == 1
-    centred = values - np.median(values, axis=1)[:, None]
+    centred = values - middle(values)[:, None]
     profile = _profile(centred, bin_of, bins)
     halves = [_profile(centred[:, part], bin_of[part], bins) for part in (odd, ~odd)]
     if np.isnan(profile).any() or any(np.isnan(half).any() for half in halves):

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from services.ai_agent.domain.detect.robust import middle
+
 Floats = npt.NDArray[np.float64]
 
 LEAST_ROWS: Final = 12
@@ -46,31 +48,29 @@ def find_slopes(values: Floats, hours: Floats) -> Slopes:
     blocks = min(_BLOCKS, count)
     rows = count // blocks
     start = count - blocks * rows
-    height = np.median(values[:, start:].reshape(len(values), blocks, rows), axis=2)
+    height = middle(values[:, start:].reshape(len(values), blocks, rows))
     time = hours[start:].reshape(blocks, rows).mean(axis=1)
     first, second = np.triu_indices(blocks, 1)
     elapsed = time[second] - time[first]
     apart = elapsed > 0.0
-    middle = float(np.median(time))
-    level = np.median(height, axis=1)
+    middle_hours = float(middle(time))
     if not apart.any():
-        return Slopes(np.zeros(len(values)), np.ones(len(values)), level, middle)
+        return Slopes(np.zeros(len(values)), np.ones(len(values)), middle(height), middle_hours)
     rise = height[:, second] - height[:, first]
-    ordered = np.sort(rise[:, apart] / elapsed[apart], axis=1)
-    slope = 0.5 * (ordered[:, (ordered.shape[1] - 1) // 2] + ordered[:, ordered.shape[1] // 2])
-    left = height - slope[:, None] * (time - middle)
-    level = np.median(left, axis=1)
+    slope = middle(rise[:, apart] / elapsed[apart])
+    left = height - slope[:, None] * (time - middle_hours)
+    level = middle(left)
     concordance = np.abs(np.sign(rise).sum(axis=1))
     variance = blocks * (blocks - 1) * (2 * blocks + 5) / 18.0 * _inflation(left - level[:, None])
     z = np.maximum(concordance - 1.0, 0.0) / np.sqrt(variance)
     p_value = np.array([math.erfc(score / math.sqrt(2.0)) for score in z])
-    return Slopes(slope, p_value, level, middle)
+    return Slopes(slope, p_value, level, middle_hours)
 
 
 def _inflation(rest: Floats) -> Floats:
     """float64[d]: how much dependence between neighbouring blocks raises the variance of a sum over them."""
     blocks = rest.shape[1]
-    reach = 3.0 * np.median(np.abs(rest), axis=1)[:, None]
+    reach = 3.0 * middle(np.abs(rest))[:, None]
     clipped = np.clip(rest, -reach, reach)
     square = np.maximum(np.mean(clipped**2, axis=1), 1e-300)
     dependence = np.mean(clipped[:, 1:] * clipped[:, :-1], axis=1) / square
