@@ -143,10 +143,12 @@ async def test_nothing_answers_without_a_token_but_the_health(api: Api) -> None:
         ({"metrics": {"cpu": "high"}}, "INVALID_VALUE"),
         ({"metrics": {"cpu": True}}, "INVALID_VALUE"),
         ({"metrics": {"cpu": None}}, "INVALID_VALUE"),
-        ({"metrics": {"no spaces": 1}}, "INVALID_LABELS"),
+        ({"metrics": {"": 1}}, "INVALID_NAME"),
+        ({"labels": {"no spaces": "x"}}, "INVALID_LABELS"),
+        ({"labels": ["x"]}, "INVALID_LABELS"),
         ({"server": ""}, "INVALID_SERVER"),
         ({"server": 7}, "INVALID_SERVER"),
-        ({"metrics": {}}, "NO_METRICS"),
+        ({"metrics": {}}, "INVALID_METRICS"),
     ],
 )
 async def test_a_bad_sample_is_named_and_spoils_no_other(api: Api, sample: dict[str, Any], reason: str) -> None:
