@@ -47,7 +47,9 @@ def refusal(address: Address, error: OSError) -> RefusedError:
     """What a person should do when this address cannot be listened at."""
     if error.errno == errno.EADDRINUSE:
         return RefusedError(
-            f"{address} is in use by another process; stop it, or set another address to listen at", reason="ADDRESS_IN_USE"
+            f"{address} is in use by another process; stop it, or choose another address with --listen or OPENMANAGER_LISTEN"
+            " (OPENMANAGER_<SERVICE>_LISTEN for a service of its own)",
+            reason="ADDRESS_IN_USE",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return RefusedError(

@@ -90,7 +90,7 @@ class Database:
 
 
 def _damaged(place: str, what: str) -> RefusedError:
-    message = f"{place} is damaged ({what}); restore it from a backup, or move it away to begin anew"
+    message = f"{place} is damaged ({what}); restore it from a backup, or run `openmanager doctor --repair` to set it aside and begin anew"
     return RefusedError(message, reason="DATABASE_DAMAGED")
 
 
