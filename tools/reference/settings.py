@@ -92,6 +92,6 @@ def _takes(schema: dict[str, Any]) -> str:
     if schema.get("type") == "boolean":
         return "`true`, `false`"
     if schema.get("type") in ("integer", "number"):
-        bounds = " and ".join(f"{sign} {schema[name]:g}" for name, sign in _BOUNDS if name in schema)
+        bounds = " and ".join(f"{sign} {schema[name]:,}".removesuffix(".0") for name, sign in _BOUNDS if name in schema)
         return f"{schema['type']} {bounds}".strip()
     return "text for each name" if schema.get("type") == "object" else "path" if schema.get("format") == "path" else "text"
