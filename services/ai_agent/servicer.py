@@ -8,13 +8,13 @@ import grpc.aio
 
 from openmanager.ai_agent.v1 import ai_agent_pb2 as pb
 from openmanager.ai_agent.v1 import ai_agent_pb2_grpc
-from services.ai_agent import wire
+from services.ai_agent import analyze_wire, wire
+from services.ai_agent.domain.analyze.service import AnalyzeService
 from services.ai_agent.domain.ask import AskService, Reply, Step
 from services.ai_agent.domain.engines.registry import EngineRegistry
 from services.ai_agent.domain.interpretation import Interpretation
 from services.ai_agent.instruments import Instruments
 from services.common.clock import Clock
-from services.common.errors import UnimplementedError
 
 _MARGIN_SECONDS = 0.25
 """Kept of the caller's deadline for the way back."""
@@ -26,6 +26,7 @@ class AiAgentServicer(ai_agent_pb2_grpc.AiAgentServiceServicer):
     def __init__(
         self,
         asking: AskService,
+        analysis: AnalyzeService,
         registry: EngineRegistry,
         clock: Clock,
         instruments: Instruments,
@@ -33,6 +34,7 @@ class AiAgentServicer(ai_agent_pb2_grpc.AiAgentServiceServicer):
         ask_seconds: float,
     ) -> None:
         self._asking = asking
+        self._analysis = analysis
         self._registry = registry
         self._clock = clock
         self._instruments = instruments
@@ -71,9 +73,11 @@ class AiAgentServicer(ai_agent_pb2_grpc.AiAgentServiceServicer):
             yield pb.AskStreamResponse(text=piece)
         yield pb.AskStreamResponse(answer=wire.answer_message(reply))
 
-    async def Analyze(self, _request: pb.AnalyzeRequest, _context: object) -> pb.AnalyzeResponse:
+    async def Analyze(self, request: pb.AnalyzeRequest, _context: object) -> pb.AnalyzeResponse:
         """Analyses rows."""
-        raise UnimplementedError("this build cannot analyse rows")
+        result = await self._analysis.analyze(analyze_wire.analysis_of(request))
+        self._instruments.record_analysis(result)
+        return analyze_wire.analysis_message(result)
 
     async def ListEngines(self, _request: pb.ListEnginesRequest, _context: object) -> pb.ListEnginesResponse:
         """Lists the engines in the order they are tried."""

@@ -22,9 +22,13 @@ class AiAgentSettings(CommonSettings):
     query_seconds: float = Field(5.0, gt=0.1, le=300.0, description="Time for one query to the metrics service.")
     breaker_failures: int = Field(5, ge=1, description="Failures in a row after which an engine is left alone.")
     breaker_seconds: float = Field(30.0, gt=0.0, description="How long an engine is left alone.")
-    analyze_workers: int = Field(2, ge=1, le=64, description="Processes for /analyze.")
-    analyze_queue: int = Field(32, ge=1, description="Requests to /analyze that may wait for a process.")
-    analyze_seconds: float = Field(30.0, gt=0.1, le=600.0, description="Time for one request to /analyze.")
+    analyze_threads: int = Field(2, ge=1, le=64, description="Requests to /analyze of few rows at a time.")
+    analyze_processes: int = Field(1, ge=1, le=64, description="Processes for requests to /analyze of many rows.")
+    analyze_queue: int = Field(32, ge=1, description="Requests to /analyze that may wait.")
+    analyze_seconds: float = Field(
+        8.0, gt=0.1, le=600.0, description="Time for one request to /analyze; beyond it the answer is basic statistics."
+    )
+    analyze_max_rows: int = Field(100_000, ge=1, le=1_000_000, description="Rows that one request to /analyze may hold.")
 
     @field_validator("engines")
     @classmethod

@@ -1,5 +1,6 @@
 """The way of a question: inventory, understanding, the chain of engines, a reply whatever happens."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -78,7 +79,7 @@ class AskService:
         lang = ask.lang or detect_language(ask.query) or self._default_lang
         inventory = await self._inventory()
         around = Surroundings(inventory or Inventory(), now_ms, ask.zone)
-        interpretation = self._understander.understand(ask.query, around)
+        interpretation = await asyncio.to_thread(self._understander.understand, ask.query, around)
         if on_step is not None:
             on_step(interpretation)
         question = Question(

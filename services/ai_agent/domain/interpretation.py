@@ -88,7 +88,8 @@ class UnknownServer:
 class Interpretation:
     """How a question was understood.
 
-    `more_metrics` are the metrics named beside the first; `understood` and `not_understood` are pieces of the question; `confidence` is 0 to 1; `grounds` explain the intent.
+    `more_metrics` are the metrics named beside the first, `excluded` servers that are to be left out; of several conditions one
+    suffices when `either`, else all must hold; `by_role` asks for a figure of each role. `understood` and `not_understood` are pieces of the question; `confidence` is 0 to 1; `grounds` explain the intent.
     """
 
     intent: Intent
@@ -97,16 +98,18 @@ class Interpretation:
     more_metrics: tuple[str, ...] = ()
     direction: Direction | None = None
     servers: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     unknown_servers: tuple[UnknownServer, ...] = ()
     roles: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    either: bool = False
     limit: int | None = None
     order: Order | None = None
     aggregation: Aggregation | None = None
     horizon_seconds: float | None = None
     duration_seconds: float | None = None
     severity: str | None = None
-    counts: bool = False
+    by_role: bool = False
     understood: tuple[str, ...] = ()
     not_understood: tuple[str, ...] = ()
     confidence: float = 0.0

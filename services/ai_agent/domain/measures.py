@@ -80,19 +80,21 @@ class Window:
 
 @dataclass(frozen=True)
 class Scope:
-    """The servers that are meant: those of these names, or of these roles, or all."""
+    """The servers that are meant: those of these names, or of these roles, or all; never the excluded ones."""
 
     servers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
     @property
     def matcher(self) -> str:
         """As PromQL matchers, without the braces."""
         if self.servers:
             return _one_of("server", self.servers)
-        if self.roles:
-            return f'server!="",{_one_of("role", self.roles)}'
-        return 'server!=""'
+        others = 'server!=""'
+        if self.excluded:
+            others += f",{_one_of('server', self.excluded, negated=True)}"
+        return f"{others},{_one_of('role', self.roles)}" if self.roles else others
 
 
 def series_of(measure: Measure, scope: Scope, window: Window | None) -> str:
@@ -161,10 +163,10 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _one_of(label: str, values: Sequence[str]) -> str:
+def _one_of(label: str, values: Sequence[str], *, negated: bool = False) -> str:
     if len(values) == 1:
-        return f"{label}={quoted(values[0])}"
-    return f"{label}=~{quoted('|'.join(_literal(value) for value in values))}"
+        return f"{label}{'!=' if negated else '='}{quoted(values[0])}"
+    return f"{label}{'!~' if negated else '=~'}{quoted('|'.join(_literal(value) for value in values))}"
 
 
 def _literal(text: str) -> str:

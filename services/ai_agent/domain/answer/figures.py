@@ -54,7 +54,9 @@ class Facts:
         return [
             server
             for server in self.inventory.servers
-            if (not scope.servers or server.name in scope.servers) and (not scope.roles or server.role in scope.roles)
+            if (not scope.servers or server.name in scope.servers)
+            and (not scope.roles or server.role in scope.roles)
+            and server.name not in scope.excluded
         ]
 
 
@@ -152,9 +154,35 @@ class Figures:
         return {server for server, each in self.values.items() if tests[op](each)}
 
 
+@dataclass(frozen=True)
+class Part:
+    """One condition with the figures that it is held against."""
+
+    figures: Figures
+    op: Operator
+    value: float
+
+
+async def parts_of(asked: Interpretation, facts: Facts, tongue: Tongue) -> list[Part]:
+    """The conditions of the question; over a stretch of time the highest figure counts for "above", the lowest for "below"."""
+    parts = []
+    for condition in asked.conditions:
+        reach: Aggregation = "max" if condition.op in (">", ">=") else "min"
+        measure, window = measure_in(asked, condition.metric), window_of(asked, reach)
+        parts.append(Part(await Figures.load(facts, tongue, measure, scope_of(asked), window), condition.op, condition.value))
+    return parts
+
+
+def meeting(parts: Sequence[Part], *, either: bool) -> set[str]:
+    """The servers that meet every condition, or any of them."""
+    sets = [part.figures.holds(part.op, part.value) for part in parts]
+    return set.union(*sets) if either else set.intersection(*sets)
+
+
 def scope_of(interpretation: Interpretation) -> Scope:
     """The servers that a question is about."""
-    return Scope(interpretation.servers, () if interpretation.servers else interpretation.roles)
+    roles = () if interpretation.servers else interpretation.roles
+    return Scope(interpretation.servers, roles, interpretation.excluded)
 
 
 def window_of(interpretation: Interpretation, default: Aggregation = "avg") -> Window | None:
@@ -170,10 +198,11 @@ def listing(evidence: Sequence[Evidence], tongue: Tongue) -> str:
     return ", ".join(f"{item.servers[0]} ({tongue.number(item.value, item.unit)})" for item in evidence)
 
 
-async def conditions_count(facts: Facts, tongue: Tongue, parts: Sequence[tuple[Figures, Operator, float]]) -> Evidence | None:
-    """How many servers meet every condition."""
-    vectors = [compared(figures.vector(), op, value) for figures, op, value in parts]
-    expr = vectors[0] if len(vectors) == 1 else " and on (server) ".join(f"({vector})" for vector in vectors)
+async def conditions_count(facts: Facts, tongue: Tongue, parts: Sequence[Part], *, either: bool) -> Evidence | None:
+    """How many servers meet every condition, or any of them."""
+    vectors = [compared(part.figures.vector(), part.op, part.value) for part in parts]
+    joint = " or " if either else " and on (server) "
+    expr = vectors[0] if len(vectors) == 1 else joint.join(f"({vector})" for vector in vectors)
     claim = tongue.say("조건에 맞는 서버", "servers that meet the condition:")
     return await facts.evidence(f"count({expr})", "servers", claim, tongue)
 

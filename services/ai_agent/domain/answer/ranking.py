@@ -8,13 +8,15 @@ from services.ai_agent.domain.answer.figures import (
     conditions_count,
     listing,
     measure_in,
+    meeting,
+    parts_of,
     scope_of,
     window_of,
 )
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
-from services.ai_agent.domain.interpretation import Aggregation, Interpretation, Operator
+from services.ai_agent.domain.interpretation import Interpretation
 
 DEFAULT_LIMIT, MOST_LISTED = 5, 20
 _GROWING = (">", ">=")
@@ -27,7 +29,13 @@ async def answer_top(asked: Interpretation, facts: Facts, tongue: Tongue) -> Dra
         return nothing_stored(asked, facts, tongue, figures.scope)
     ascending = asked.order == "asc"
     wanted = min(asked.limit or DEFAULT_LIMIT, MOST_LISTED)
-    evidence = await figures.of_each(figures.ranked(ascending=ascending)[:wanted])
+    names = figures.ranked(ascending=ascending)
+    if asked.conditions:
+        allowed = meeting(await parts_of(asked, facts, tongue), either=asked.either)
+        names = [name for name in names if name in allowed]
+        if not names:
+            return Draft((Sentence(tongue.say("그 조건에 맞는 서버가 없습니다.", "No server meets that condition.")),))
+    evidence = await figures.of_each(names[:wanted])
     metric, period = tongue.metric(figures.measure.name), tongue.period(asked.time)
     kind = f"{tongue.aggregation(figures.window.aggregation)} " if figures.window else ""
     whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
@@ -37,8 +45,8 @@ async def answer_top(asked: Interpretation, facts: Facts, tongue: Tongue) -> Dra
         f"{listing(evidence, tongue)}.",
     )
     sentences = [Sentence(text, tuple(evidence))]
-    if asked.limit is not None and len(figures.values) < asked.limit:
-        sentences.append(Sentence(tongue.say("값이 있는 서버는 이것이 전부입니다.", "No more servers have a value.")))
+    if asked.limit is not None and len(names) < asked.limit:
+        sentences.append(Sentence(tongue.say("해당하는 서버는 이것이 전부입니다.", "There are no more such servers.")))
     elif asked.limit is not None and asked.limit > MOST_LISTED:
         sentences.append(
             Sentence(tongue.say("목록이 길어 앞부분만 보여 드립니다.", "The list is long, so only its beginning is shown."))
@@ -49,37 +57,28 @@ async def answer_top(asked: Interpretation, facts: Facts, tongue: Tongue) -> Dra
 
 
 async def answer_filter(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
-    """The servers that meet every condition; over a stretch of time, those that met it at any moment."""
-    scope = scope_of(asked)
-    parts: list[tuple[Figures, Operator, float]] = []
-    for condition in asked.conditions:
-        reach: Aggregation = "max" if condition.op in _GROWING else "min"
-        window = window_of(asked, reach)
-        figures = await Figures.load(facts, tongue, measure_in(asked, condition.metric), scope, window)
-        if not figures.values:
-            return nothing_stored(_about(asked, condition.metric), facts, tongue, scope)
-        parts.append((figures, condition.op, condition.value))
-    first, op, _ = parts[0]
-    meeting = set(first.values)
-    for figures, each_op, value in parts:
-        meeting &= figures.holds(each_op, value)
-    ascending = op not in _GROWING
-    if asked.order is not None:
-        ascending = asked.order == "asc"
-    names = [name for name in first.ranked(ascending=ascending) if name in meeting]
+    """The servers that meet the conditions; over a stretch of time, those that met them at any moment."""
+    parts = await parts_of(asked, facts, tongue)
+    for part in parts:
+        if not part.figures.values:
+            return nothing_stored(replace(asked, metric=part.figures.measure.name), facts, tongue, part.figures.scope)
+    first = parts[0].figures
+    found = meeting(parts, either=asked.either)
+    ascending = parts[0].op not in _GROWING
+    names = [name for name in first.ranked(ascending=ascending) if name in found]
+    names += sorted(found - set(names))
     total = await first.count()
     sentences: list[Sentence] = []
     if names:
         shown = names[: min(asked.limit or MOST_LISTED, MOST_LISTED)]
         evidence = await first.of_each(shown)
-        count = await conditions_count(facts, tongue, parts)
+        count = await conditions_count(facts, tongue, parts, either=asked.either)
         sentences.append(_found(asked, first, tongue, len(names), count, total, evidence, cut=shown != names))
-        for figures, _, _ in parts[1:]:
+        for figures in {part.figures.measure: part.figures for part in parts[1:] if part.figures.measure != first.measure}.values():
             others = await figures.of_each(shown)
             label = tongue.metric(figures.measure.name)
-            if others and figures.measure != first.measure:
-                text = tongue.say(f"{label}: {listing(others, tongue)}.", f"Their {label}: {listing(others, tongue)}.")
-                sentences.append(Sentence(text, tuple(others)))
+            text = tongue.say(f"{label}: {listing(others, tongue)}.", f"Their {label}: {listing(others, tongue)}.")
+            sentences.append(Sentence(text, tuple(others)))
     else:
         nearest = await first.of_each(first.ranked(ascending=ascending)[:1])
         sentences.append(_none(asked, first, tongue, total, nearest, ascending=ascending))
@@ -131,10 +130,6 @@ def _none(
         f" The {'lowest' if ascending else 'highest'} is {listed}.",
     )
     return Sentence(text, evidence)
-
-
-def _about(asked: Interpretation, metric: str | None) -> Interpretation:
-    return replace(asked, metric=metric)
 
 
 def _meet(names: int) -> str:

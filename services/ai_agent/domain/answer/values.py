@@ -74,6 +74,8 @@ async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> 
             f"The {kind} {metric} of {many.replace(' ', f' {whose}', 1)} {verb} {number} {period}.",
         )
         sentences.append(Sentence(text, (overall, count)))
+    if asked.by_role and not asked.roles:
+        sentences += await _by_role(figures, tongue, aggregation)
     if len(figures.values) > 1:
         ends = await figures.of_each([figures.ranked(ascending=False)[0], figures.ranked(ascending=True)[0]])
         if len(ends) == 2:
@@ -85,3 +87,23 @@ async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> 
     if note := missing_note(figures.missing, asked, tongue):
         sentences.append(note)
     return Draft(tuple(sentences))
+
+
+async def _by_role(figures: Figures, tongue: Tongue, aggregation: Aggregation) -> list[Sentence]:
+    """The same figure for the servers of each role."""
+    roles = sorted({server.role for server in figures.facts.within(figures.scope) if server.role})
+    found: list[tuple[str, Evidence]] = []
+    for role in roles:
+        of_role = replace(figures, scope=replace(figures.scope, roles=(role,)))
+        evidence = await of_role.across(aggregation)
+        if evidence is not None:
+            found.append((role, replace(evidence, claim=f"{role} {evidence.claim}")))
+    if not found:
+        return []
+    listed = ", ".join(f"{role} {tongue.number(item.value, item.unit)}" for role, item in found)
+    return [
+        Sentence(
+            tongue.say(f"역할별 {tongue.aggregation(aggregation)}: {listed}.", f"By role: {listed}."),
+            tuple(item for _, item in found),
+        )
+    ]

@@ -162,6 +162,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(Intent.INVENTORY, 1.7, "asks for a list", lambda g: g.listing + g.role_words > 0),
     _Rule(Intent.INVENTORY, 1.9, "asks how many", lambda g: g.count > 0),
     _Rule(Intent.INVENTORY, 1.0, "servers", lambda g: g.servers > 0 or g.roles > 0),
+    _Rule(Intent.INVENTORY, 0.6, "nothing is asked of them", lambda g: g.servers > 0 and g.status == 0),
     _Rule(Intent.INVENTORY, 0.4, "servers of a role", lambda g: g.servers > 0 and g.roles > 0),
     _Rule(Intent.INVENTORY, 0.4, "asks which", lambda g: g.which > 0 and g.servers > 0),
     _Rule(Intent.INVENTORY, 0.2, "all of them", lambda g: g.fleet > 0 and g.servers > 0),

@@ -31,12 +31,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Surface forms by their first character, longest first, and the function morphemes that may follow a Korean word."""
+    """Surface forms by their first character, longest first, and what is derived from them.
+
+    `morphemes` may follow a Korean word, `words` and `korean_words` may be mistyped, `roles` are the forms of each role, and
+    words of `guard` are no typos of anything.
+    """
 
     by_first: Mapping[str, tuple[tuple[re.Pattern[str], Entry], ...]]
     morphemes: Mapping[str, tuple[str, ...]]
     words: Mapping[str, Entry]
     korean_words: Mapping[str, Entry]
+    roles: Mapping[str, frozenset[str]]
     guard: frozenset[str]
 
     def matches(self, text: str, start: int) -> list[tuple[int, Entry]]:
@@ -121,6 +126,10 @@ def load_lexicon() -> Lexicon:
     by_syllable: dict[str, list[str]] = {}
     for form in morphemes:
         by_syllable.setdefault(form[0], []).append(form)
+    roles: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.kind == "role":
+            roles.setdefault(entry.value, {entry.value}).add(entry.surface)
     single = [entry for entry in reversed(entries) if " " not in entry.surface]
     return Lexicon(
         by_first={first: tuple(found) for first, found in by_first.items()},
@@ -131,6 +140,7 @@ def load_lexicon() -> Lexicon:
             for entry in single
             if entry.kind in ("metric", "server", "role") and len(entry.surface) >= 3 and entry.is_korean
         },
+        roles={role: frozenset(forms) for role, forms in roles.items()},
         guard=guard,
     )
 

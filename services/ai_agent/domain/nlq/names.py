@@ -50,16 +50,11 @@ class NameIndex:
         names = {name.lower(): name for name in servers}
         shorts = _unique((name.lower().split(".")[0], name) for name in servers if not re.fullmatch(r"[\d.:]+", name))
         keys = _unique((key, name) for name in servers for key in {_key(name.lower()), _key(name.lower().split(".")[0])})
-        pronounced: dict[str, list[str]] = {}
-        latin: dict[str, list[str]] = {}
-        for entries in lexicon.by_first.values():
-            for _, entry in entries:
-                if entry.kind == "role" and not entry.is_korean and entry.surface.isalpha():
-                    latin.setdefault(entry.value, []).append(entry.surface)
-        for entries in lexicon.by_first.values():
-            for _, entry in entries:
-                if entry.kind == "role":
-                    pronounced[entry.surface.replace(" ", "")] = sorted({entry.value, *latin.get(entry.value, ())})
+        pronounced = {
+            form.replace(" ", ""): sorted({role, *(other for other in forms if other.isascii() and other.isalpha())})
+            for role, forms in lexicon.roles.items()
+            for form in forms
+        }
         prefixes = frozenset(match[0] for name in names if (match := re.match(r"[a-z]+", name)))
         words = sorted({*pronounced, *(prefix for prefix in prefixes if len(prefix) > 1)}, key=len, reverse=True)
         spoken = re.compile(

@@ -53,6 +53,9 @@ _NATIVE_TENS = {"열": 10, "스물": 20, "스무": 20, "서른": 30, "마흔": 4
 _SINO_COUNTERS = "퍼센트|퍼센|프로|%|분|초|일|주일|주|개월|월|밀리초|도|등|위|시간|대|개|메가|기가"
 _NATIVE_COUNTERS = "개|대|곳|군데|시간|시|달|주|가지|번|퍼센트|프로|서버|노드|호스트|등|배"
 _SINO_NUMBER = re.compile(rf"(?<![가-힣0-9])([일이삼사오육칠팔구십백천영공]+)(?=\s*(?:{_SINO_COUNTERS})(?![가-힣]*서버실))")
+_BEFORE_COMPARISON = re.compile(
+    r"(?<![가-힣0-9])((?:[이삼사오육칠팔구]?백)?[이삼사오육칠팔구]?십[일이삼사오육칠팔구]?)(?=\s*(?:을|를|이|도|보다)?\s*(?:넘|이상|이하|미만|초과|아래|밑|높|낮))"
+)
 _NATIVE_NUMBER = re.compile(
     rf"(?<![가-힣])((?:{'|'.join(_NATIVE_TENS)})?(?:{'|'.join(sorted(_NATIVE_ONES, key=len, reverse=True))})?)(?=\s*(?:{_NATIVE_COUNTERS}))"
 )
@@ -68,6 +71,7 @@ def spelled_to_digits(text: str) -> str:
     """Replace spelled numbers ("seventy five percent", "구십 프로", "열 개") by digits; other words stay as they are."""
     text = _ENGLISH.sub(_english, text)
     text = _SINO_NUMBER.sub(_sino, text)
+    text = _BEFORE_COMPARISON.sub(_sino, text)
     text = _NATIVE_NUMBER.sub(_native, text)
     text = _NATIVE_ALONE.sub(_native_alone, text)
     return _KOREAN_DECIMAL.sub(lambda match: f".{_SINO[match[1]]}", text)

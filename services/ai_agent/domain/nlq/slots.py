@@ -97,6 +97,8 @@ def _operator(tokens: list[Token], index: int) -> Operator | None:
     operator: Operator | None = None
     if token.kind == "compare":
         operator = _OPERATORS[token.value]
+    elif token.kind == "either" and token.surface == "넘거나":
+        operator = ">"
     elif token.kind == "later" and token.value == "create_alert":
         operator = next((op for stem, op in _CONDITIONAL if token.surface.startswith(stem)), None)
     elif token.kind == "status" and token.surface == "이상" and _number_before(tokens, index):
@@ -188,3 +190,19 @@ def find_direction(tokens: Sequence[Token], metric: str | None) -> tuple[Directi
         if token.kind == "direction" and metric in (None, "network"):
             return ("in" if token.value == "in" else "out"), "network", (token,)
     return None, metric, ()
+
+
+def find_excluded(tokens: Sequence[Token]) -> tuple[tuple[str, ...], tuple[Token, ...]]:
+    """Servers that are named to be left out: "except web-01", "web-01 빼고"."""
+    found: dict[str, None] = {}
+    parts: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.kind != "exclusion":
+            continue
+        step, place = (-1, index - 1) if token.is_korean else (1, index + 1)
+        while 0 <= place < len(tokens) and tokens[place].kind in ("name", "noise", "server"):
+            if tokens[place].kind == "name":
+                found[tokens[place].value] = None
+            place += step
+        parts.append(token)
+    return tuple(found), tuple(parts)

@@ -17,6 +17,7 @@ _SHORT_FORMS = (
     (re.compile(r"\bhows\b"), "how is"),
     (re.compile(r"(?<=[a-z])'re\b"), " are"),
     (re.compile(r"(?<=[a-z])'(?:ve|ll|d|m)\b"), " "),
+    (re.compile(r"(?<=[a-z0-9])'s\b"), ""),
 )
 _FRACTIONS = (
     (re.compile(r"(?<![a-z])(top|bottom)[-#]?(?=\d)"), r"\1 "),

@@ -1,7 +1,7 @@
 """From the text of a question to its interpretation: normalise, take out names, times and numbers, segment, fill slots, judge."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -10,12 +10,14 @@ from services.ai_agent.domain.nlq.intents import Grounds, judge
 from services.ai_agent.domain.nlq.lexicon import Lexicon
 from services.ai_agent.domain.nlq.names import FoundNames, NameIndex
 from services.ai_agent.domain.nlq.quantities import find_numbers
+from services.ai_agent.domain.nlq.roles import as_known, find_roles
 from services.ai_agent.domain.nlq.segment import TAKEN, Token, correct_korean, segment
 from services.ai_agent.domain.nlq.slots import (
     Threshold,
     find_aggregation,
     find_between,
     find_direction,
+    find_excluded,
     find_limit,
     find_metrics,
     find_order,
@@ -104,7 +106,7 @@ class Understander:
         masked, percentile = _take_p95(time.text)
         masked, numbers = find_numbers(masked)
         words = correct_korean(segment(masked, self._lexicon), self._lexicon)
-        words = [_as_known(token, around.inventory) for token in words]
+        words = [as_known(token, around.inventory) for token in words]
         tokens = sorted([*words, *names.tokens, *time.tokens, *percentile, *numbers], key=lambda token: token.start)
         return _interpret(text, tokens, names, time, around.inventory, self._lexicon)
 
@@ -119,6 +121,8 @@ def _interpret(
     text: str, tokens: Sequence[Token], names: FoundNames, time: FoundTime, inventory: Inventory, lexicon: Lexicon
 ) -> Interpretation:
     used: list[Token] = [token for token in tokens if token.kind in ("name", "unknown_name", "time")]
+    excluded, parts = find_excluded(tokens)
+    used += parts
     metrics, parts = find_metrics(tokens)
     metric = metrics[0] if metrics else None
     used += parts
@@ -130,7 +134,7 @@ def _interpret(
     aggregation, aggregation_parts = find_aggregation(tokens)
     spent = {part.start for threshold in thresholds for part in threshold.tokens}
     order, order_parts = find_order([token for token in tokens if token.start not in spent], metric)
-    roles, role_parts = _roles(tokens, inventory, lexicon)
+    roles, role_parts = find_roles(tokens, inventory, lexicon)
     used += [*limit_parts, *aggregation_parts, *role_parts]
     inverse = [token for token in tokens if token.kind == "inverse"]
     conditions = tuple(_completed(threshold.condition, threshold.tokens, metric) for threshold in thresholds)
@@ -138,26 +142,28 @@ def _interpret(
         conditions = tuple(Condition(each.metric, _MIRRORED[each.op], 100.0 - each.value) for each in conditions)
         order = {"asc": "desc", "desc": "asc", None: None}[order]
         used += inverse
-    grounds = _grounds(tokens, names, time, metric, thresholds, order, order_parts, limit, aggregation, roles, spent)
+    grounds = _grounds(tokens, names, excluded, time, metric, thresholds, order, order_parts, limit, aggregation, roles, spent)
     verdict = judge(grounds)
     intent = verdict.intent
     result = Interpretation(
         intent=intent,
         time=time.time,
         metric=metric or (conditions[0].metric if conditions else None),
-        more_metrics=metrics[1:] if not conditions else (),
+        more_metrics=metrics[1:],
         direction=direction,
-        servers=tuple(dict.fromkeys(token.value for token in names.tokens if token.kind == "name")),
+        servers=tuple(dict.fromkeys(token.value for token in names.tokens if token.kind == "name" and token.value not in excluded)),
+        excluded=excluded,
         unknown_servers=names.unknown,
         roles=roles,
         conditions=conditions,
+        either=len(conditions) > 1 and any(token.kind == "either" for token in tokens),
         limit=limit,
         order=order,
         aggregation=aggregation,
         horizon_seconds=time.horizon_seconds,
         duration_seconds=time.duration_seconds,
         severity=next((token.value for token in tokens if token.kind == "severity"), None),
-        counts=grounds.count > 0,
+        by_role=grounds.role_words > 0,
         confidence=verdict.confidence,
         grounds=verdict.grounds,
     )
@@ -187,9 +193,14 @@ def _settled(result: Interpretation) -> Interpretation:
     if intent is Intent.TOP_SERVERS:
         order = result.order or ("asc" if result.aggregation == "min" else "desc")
         extreme = result.aggregation in ("max", "min") and result.time.kind != "range"
-        return replace(result, metric=result.metric or "cpu", order=order, aggregation=None if extreme else result.aggregation)
+        # "of the servers over 80 % cpu those with the most memory": what is not compared is what ranks.
+        compared = {condition.metric for condition in result.conditions}
+        named = [name for name in (result.metric, *result.more_metrics) if name is not None]
+        ranks = next((name for name in named if name not in compared), result.metric or "cpu")
+        aggregation = None if extreme else result.aggregation
+        return replace(result, metric=ranks, more_metrics=(), order=order, aggregation=aggregation)
     if intent is Intent.FILTER_SERVERS:
-        return replace(result, order=None, metric=result.metric or "cpu")
+        return replace(result, order=None, metric=result.metric or "cpu", more_metrics=())
     if intent is Intent.METRIC_VALUE:
         # "the highest cpu of web-01" ranks moments, not servers.
         aggregation = result.aggregation
@@ -197,7 +208,9 @@ def _settled(result: Interpretation) -> Interpretation:
             aggregation = "min" if result.order == "asc" else "max"
         return replace(result, order=None, limit=None, aggregation=aggregation)
     if intent is Intent.OUT_OF_SCOPE or intent is Intent.HELP:
-        return replace(result, metric=None, conditions=(), limit=None, order=None, aggregation=None, direction=None)
+        return replace(
+            result, metric=None, more_metrics=(), conditions=(), limit=None, order=None, aggregation=None, direction=None
+        )
     if intent in (Intent.FLEET_STATUS, Intent.SERVER_STATUS, Intent.INVENTORY):
         return replace(result, limit=None, order=None, aggregation=None)
     return replace(result, order=None)
@@ -215,6 +228,7 @@ def _completed(condition: Condition, parts: Sequence[Token], metric: str | None)
 def _grounds(
     tokens: Sequence[Token],
     names: FoundNames,
+    excluded: Sequence[str],
     time: FoundTime,
     metric: str | None,
     thresholds: Sequence[Threshold],
@@ -242,12 +256,12 @@ def _grounds(
     for token in tokens:
         if token.kind == "later":
             later[token.value] = later.get(token.value, 0) + 1
-    named = [token for token in names.tokens if token.kind == "name"]
+    named = [token for token in names.tokens if token.kind == "name" and token.value not in excluded]
     which = count("question", "which")
     return Grounds(
         names=len({token.value for token in named}),
         unknown_names=len(names.unknown),
-        servers=len(servers),
+        servers=len(servers) + len(excluded),
         fleet=count("fleet", "all"),
         groups=count("fleet", "noun"),
         roles=len(roles),
@@ -285,47 +299,6 @@ def _ends_with_server(tokens: Sequence[Token]) -> bool:
     """What stands last is what is wanted: "CPU 최고 서버" asks for a server, "서버 최고 CPU" for a figure."""
     nouns = [token for token in tokens if token.kind in ("metric", "server")]
     return bool(nouns) and nouns[-1].kind == "server" and not nouns[-1].surface.endswith("s")
-
-
-def _roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> tuple[tuple[str, ...], list[Token]]:
-    """Roles as the servers themselves call them; a role that no server has counts only beside a word for servers."""
-    present = {server.role.lower(): server.role for server in inventory.servers if server.role}
-    forms = _role_forms(lexicon)
-    found: dict[str, None] = {}
-    parts: list[Token] = []
-    for index, token in enumerate(tokens):
-        if token.kind != "role":
-            continue
-        surfaces = {token.value, token.surface, *forms.get(token.value, ())}
-        matching = [role for key, role in sorted(present.items()) if key in surfaces or re.sub(r"[-_]", " ", key) in surfaces]
-        follows = index + 1 < len(tokens) and tokens[index + 1].kind in ("server", "inventory")
-        if matching or follows or not present:
-            found.update(dict.fromkeys(matching or [token.value]))
-            parts.append(token)
-    return tuple(found), parts
-
-
-def _role_forms(lexicon: Lexicon) -> Mapping[str, set[str]]:
-    forms: dict[str, set[str]] = {}
-    for entries in lexicon.by_first.values():
-        for _, entry in entries:
-            if entry.kind == "role":
-                forms.setdefault(entry.value, set()).add(entry.surface)
-    return forms
-
-
-def _as_known(token: Token, inventory: Inventory) -> Token:
-    """An unknown word that is the name of a series or the role of a server here."""
-    if token.kind != "unknown":
-        return token
-    if token.surface in {name.lower() for name in inventory.series_names}:
-        series = next(name for name in inventory.series_names if name.lower() == token.surface)
-        return replace(token, kind="metric", value=series)
-    roles = {server.role.lower() for server in inventory.servers if server.role}
-    for form in (token.surface, token.surface.removesuffix("s")):
-        if form in roles:
-            return replace(token, kind="role", value=form)
-    return token
 
 
 def _take_p95(text: str) -> tuple[str, list[Token]]:

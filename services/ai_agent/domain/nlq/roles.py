@@ -1,0 +1,42 @@
+"""Roles in a question, as the servers themselves call them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.ai_agent.domain.nlq.lexicon import Lexicon
+from services.ai_agent.domain.nlq.segment import Token
+from services.ai_agent.domain.ports import Inventory
+
+_JOINT = re.compile(r"[-_]")
+
+
+def find_roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> tuple[tuple[str, ...], list[Token]]:
+    """The roles that are meant and the tokens that say so; a role that no server has counts only beside a word for servers."""
+    present = {server.role.lower(): server.role for server in inventory.servers if server.role}
+    found: dict[str, None] = {}
+    parts: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.kind != "role":
+            continue
+        forms = lexicon.roles.get(token.value, frozenset()) | {token.value, token.surface}
+        matching = [role for key, role in sorted(present.items()) if key in forms or _JOINT.sub(" ", key) in forms]
+        beside_servers = index + 1 < len(tokens) and tokens[index + 1].kind in ("server", "inventory")
+        if matching or beside_servers or not present:
+            found.update(dict.fromkeys(matching or [token.value]))
+            parts.append(token)
+    return tuple(found), parts
+
+
+def as_known(token: Token, inventory: Inventory) -> Token:
+    """An unknown word that is the name of a series or the role of a server here becomes that."""
+    if token.kind != "unknown":
+        return token
+    series = next((name for name in inventory.series_names if name.lower() == token.surface), None)
+    if series is not None:
+        return replace(token, kind="metric", value=series)
+    roles = {server.role.lower() for server in inventory.servers if server.role}
+    for form in (token.surface, token.surface.removesuffix("s")):
+        if form in roles:
+            return replace(token, kind="role", value=form)
+    return token
