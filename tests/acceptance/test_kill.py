@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.receiver import receiving
 from tests.support.stack import Api, open_api, start_all_in_one
 from tests.support.waiting import until
@@ -23,6 +25,7 @@ RULE = {
 }
 
 
+@pytest.mark.timeout(600)
 async def test_twenty_kills_lose_no_sample_no_alert_and_no_notification(tmp_path: Path) -> None:
     chance = random.Random(20)
     acknowledged: list[tuple[int, float]] = []
