@@ -10,14 +10,16 @@ from services.common.errors import FieldError, InvalidArgumentError
 _MOST_VALUES_PER_ROW: Final = 10
 """Rows times columns may reach this many times the most rows: wide requests must be shorter."""
 
+_LARGEST: Final = 1e100
+
 
 def check_request(request: AnalysisRequest, max_rows: int) -> None:
     """Refuse what cannot be analysed.
 
-    Unsorted and equal times are fine, NaN is a missing value, infinity is not a value.
+    Unsorted and equal times are fine, NaN is a missing value; infinity, and what no square can be taken of, is not a value.
 
     Raises:
-        InvalidArgumentError: `NO_ROWS`, `TOO_MANY_ROWS`, `INVALID_ROWS` (unequal lengths, infinite values).
+        InvalidArgumentError: `NO_ROWS`, `TOO_MANY_ROWS`, `INVALID_ROWS` (unequal lengths, infinite or absurd values).
     """
     if not request.columns:
         raise _refused("NO_ROWS", "metrics", "there is no column to analyse")
@@ -40,9 +42,9 @@ def check_request(request: AnalysisRequest, max_rows: int) -> None:
         if size != rows:
             raise _refused("INVALID_ROWS", f"metrics.{name}", f"has {size} values where the first column has {rows}")
     for name, column in request.columns.items():
-        infinite = np.flatnonzero(np.isinf(column))
-        if infinite.size:
-            raise _refused("INVALID_ROWS", f"metrics[{infinite[0]}].{name}", "must be a finite number")
+        absurd = np.flatnonzero(np.abs(column) > _LARGEST)
+        if absurd.size:
+            raise _refused("INVALID_ROWS", f"metrics[{absurd[0]}].{name}", f"must be a finite number of at most {_LARGEST:g}")
 
 
 def _refused(reason: str, field: str, message: str) -> InvalidArgumentError:

@@ -20,6 +20,7 @@ _MS_PER_HOUR: Final = 3_600_000.0
 _MS_PER_DAY: Final = 86_400_000
 _GAP_STEPS: Final = 5.0
 _SKEWED: Final = 0.33
+_WIDE_RATIO: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,10 @@ def _time_axis(times: Ints | None, count: int) -> tuple[Floats, float, npt.NDArr
 
 
 def _is_skewed(column: Floats) -> bool:
-    """Whether a column is positive and its upper octile much further from the median than its lower one."""
+    """Whether a column is positive, spans ratios, and has its upper octile much further from the median than its lower one."""
     known = column[~np.isnan(column)]
     if known.min() <= 0.0:
         return False
     ordered = np.sort(known)
     low, middle, high = (ordered[round(level * (ordered.size - 1))] for level in (0.125, 0.5, 0.875))
-    return bool(high + low - 2.0 * middle > _SKEWED * (high - low) > 0.0)
+    return bool(high >= _WIDE_RATIO * low and high + low - 2.0 * middle > _SKEWED * (high - low))

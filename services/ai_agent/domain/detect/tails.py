@@ -24,10 +24,10 @@ _OUTER_LEVELS: Final = (0.90, 0.94, 0.965, 0.98, 0.99, 0.995, 0.998, 0.999, 0.99
 _LEVELS: Final = _BASE_LEVELS + _OUTER_LEVELS
 _LEAST_BEYOND: Final = 4
 """Values beyond a quantile that make it worth using."""
-_PRIOR_H: Final = 0.06
+_PRIOR_H: Final = 0.05
 _PRIOR_SD: Final = 0.10
 """Belief about h before the data: server metrics lie between normal (0) and Student t with three degrees of freedom (0.25)."""
-_LEAST_BETWEEN: Final = 0.04
+_LEAST_BETWEEN: Final = 0.025
 _MOST_BETWEEN: Final = 0.12
 """Signals of one server differ in h by a standard deviation within these bounds."""
 _MARGIN_SD: Final = 1.0
@@ -152,12 +152,12 @@ def _set_apart(ordered: Floats, count: Ints, effective: Floats, middle: Floats, 
     )
     logs = np.log(np.maximum(far, 1e-300))
     z = _score_of_tail((rank - 0.5) / count[:, None])[:, None, :most]
-    square = z * z
+    square = np.maximum(z * z, 1e-2)  # the innermost ranks of a short signal lie at its middle
     expected_gap = (1.0 + h[:, :, None] * square) / (rank[:most] * square)
     expected_gap *= np.maximum(count / effective, 1.0)[:, None, None]
     surprise = np.log(2.0 * len(ordered) * most / _GAP_CHANCE)
     wide = logs[:, :, :-1] - logs[:, :, 1:] > np.maximum(surprise * expected_gap, _JUMP)
-    first = z[:, :, 0]
+    first = np.maximum(z[:, :, 0], 0.1)
     highest = anchor + h * (first**2 / 2.0 - at) + np.log(first) + _JUMP + _HIGHEST_SD * (1.0 + h * first**2) / first**2
     outside = (wide | (logs[:, :, :-1] > highest[:, :, None])) & inside[:, None, :]
     return np.asarray(np.max(np.where(outside, rank[:most], 0), axis=2))
