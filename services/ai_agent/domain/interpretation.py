@@ -50,7 +50,8 @@ Order = Literal["asc", "desc"]
 Aggregation = Literal["avg", "max", "min", "sum", "p95", "last"]
 Direction = Literal["in", "out"]
 
-NEGATED: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "=="}
+NEGATED: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+MIRRORED: dict[Operator, Operator] = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "=="}
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ class TimeRange:
     """The time that a question is about, absolute.
 
     `kind` says what the words meant: `now`, a `point` in the past (start equals end) or a `range`. `assumed` is true when the
-    question named no time at all.
+    question named no time at all; otherwise `words` are its words.
     """
 
     start_ms: int
     end_ms: int
     kind: Literal["now", "point", "range"] = "now"
     assumed: bool = True
+    words: str = ""
 
 
 @dataclass(frozen=True)

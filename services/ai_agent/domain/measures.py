@@ -66,7 +66,7 @@ def measure_of(metric: str, direction: Direction | None = None) -> Measure:
         rate = metric.endswith("_total")
         return Measure(metric, "", (metric,), rate)
     if metric == "network" and direction is not None:
-        return Measure("network", measure.unit, (measure.parts[0 if direction == "in" else 1],), rate=True)
+        return Measure(f"network_{direction}", measure.unit, (measure.parts[0 if direction == "in" else 1],), rate=True)
     return measure
 
 

@@ -23,6 +23,7 @@ QUESTIONS = [
     "top 3 servers by memory", "메모리 제일 적게 쓰는 서버 2대", "busiest server", "cpu of web-01?", "web-01 지난 1시간 평균 cpu",
     "max memory of db-01 in the last hour", "average cpu", "웹 서버 평균 CPU", "network traffic of web-01", "total network traffic",
     "서버 목록", "how many web servers do we have?", "한 시간 전 web-01 cpu", "servers over 40% cpu in the last hour",
+    "cpu above 90 or memory above 80", "web-02 빼고 평균 cpu", "역할별 평균 메모리", "메모리 60% 이상인 서버 중 CPU 제일 낮은 2대", "web-01 수신 트래픽",
     "is web-02 cpu above 90?", "db-01 디스크", "web-01의 CPU와 메모리", "top 50 by cpu", "어제 서버 상태",
 ]  # fmt: skip
 
@@ -96,6 +97,44 @@ async def test_a_filter_without_a_hit_tells_the_nearest() -> None:
 async def test_two_conditions_must_both_hold() -> None:
     reply = await ask("cpu over 30 and memory over 80", small_world())
     assert {name for item in reply.evidence for name in item.servers} == {"db-01"}
+
+
+async def test_one_of_two_conditions_suffices_when_the_question_says_or() -> None:
+    reply = await ask("cpu above 90 or memory above 80", small_world())
+    assert {name for item in reply.evidence for name in item.servers} == {"web-02", "db-01"}
+
+
+async def test_an_excluded_server_is_left_out() -> None:
+    reply = await ask("CPU 제일 높은 서버 web-02 빼고", small_world())
+    assert reply.evidence[0].servers == ("web-01",)
+    assert "web-02" not in reply.text
+
+
+async def test_what_meets_a_condition_is_ranked_by_another_metric() -> None:
+    reply = await ask("메모리 60% 이상인 서버 중 CPU 제일 낮은 2대", small_world())
+    assert [item.servers for item in reply.evidence] == [("cache-01",), ("db-01",)]
+
+
+async def test_a_series_that_is_not_stored_is_said_to_be_missing() -> None:
+    reply = await ask("queue_depth of web-01", small_world())
+    assert reply.evidence == ()
+    assert "queue_depth" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        ("3시 web-01 cpu", "ko"), ("web-01 CPU 얼마?", "ko"), ("show me the cpu of 웹-01", "en"), ("cpu", "en"), ("top 3 서버", "ko"),
+        ("70%?", "en"), ("램", "ko"),
+    ],
+)  # fmt: skip
+async def test_the_answer_is_in_the_language_of_the_question(text: str, lang: str) -> None:
+    assert (await ask(text, small_world())).lang == lang
+
+
+async def test_the_answer_names_the_time_in_the_words_of_the_question() -> None:
+    assert "yesterday" in (await ask("cpu of web-01 yesterday", small_world())).text
+    assert "어제" in (await ask("어제 web-01 cpu", small_world())).text
 
 
 async def test_a_silent_server_has_no_figure() -> None:

@@ -10,6 +10,8 @@ _METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "memory": ("메모리 사용률", "memory usage"),
     "disk": ("디스크 사용률", "disk usage"),
     "network": ("네트워크 트래픽", "network traffic"),
+    "network_in": ("수신 트래픽", "inbound traffic"),
+    "network_out": ("송신 트래픽", "outbound traffic"),
     "disk_io": ("디스크 입출력", "disk I/O"),
     "load": ("부하", "load"),
     "latency": ("응답 시간", "latency"),
@@ -39,6 +41,7 @@ _UNITS: Final[Mapping[str, tuple[str, str]]] = {
     "servers": ("대", ""),
     "processes": ("", ""),
     "seconds": ("초", " s"),
+    "minutes": ("분", " minutes"),
     "hours": ("시간", " hours"),
     "days": ("일", " days"),
 }
@@ -87,7 +90,12 @@ class Tongue:
         return f"{_fixed(value, decimals)}{self._unit(unit, value)}"
 
     def period(self, time: TimeRange) -> str:
-        """The time of the question in words; without digits, for they are no figures of the answer."""
+        """The time of the question in words; without digits, for they are no figures of the answer.
+
+        The question's own words are the best where they are in the language of the answer.
+        """
+        if time.words and not any(char.isdigit() for char in time.words) and time.words.isascii() == (self.lang == "en"):
+            return time.words
         if time.kind == "now":
             return self.say("지금", "now")
         if time.kind == "point":
@@ -127,6 +135,8 @@ def readable_scale(value: float, unit: str) -> tuple[float, str]:
             return 86_400.0, "days"
         if abs(value) >= 7_200:
             return 3_600.0, "hours"
+        if abs(value) >= 600:
+            return 60.0, "minutes"
     return 1.0, unit
 
 

@@ -9,6 +9,7 @@ from services.ai_agent.domain.nlq.segment import Token
 from services.ai_agent.domain.ports import Inventory
 
 _JOINT = re.compile(r"[-_]")
+_SERIES_LIKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 
 
 def find_roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> tuple[tuple[str, ...], list[Token]]:
@@ -29,12 +30,14 @@ def find_roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) 
 
 
 def as_known(token: Token, inventory: Inventory) -> Token:
-    """An unknown word that is the name of a series or the role of a server here becomes that."""
+    """An unknown word that is, or is written like, the name of a series, or is the role of a server here, becomes that."""
     if token.kind != "unknown":
         return token
     series = next((name for name in inventory.series_names if name.lower() == token.surface), None)
     if series is not None:
         return replace(token, kind="metric", value=series)
+    if _SERIES_LIKE.fullmatch(token.surface):
+        return replace(token, kind="metric", value=token.surface)  # nothing is stored under it, which is worth saying
     roles = {server.role.lower() for server in inventory.servers if server.role}
     for form in (token.surface, token.surface.removesuffix("s")):
         if form in roles:

@@ -1,26 +1,72 @@
-"""What the tokens of a question fill in: thresholds, how many, which way round, which figure of many."""
+"""What the tokens of a question fill in: metrics, thresholds, how many, which way round, which figure of many."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
-from services.ai_agent.domain.interpretation import NEGATED, Aggregation, Condition, Direction, Operator, Order
+from services.ai_agent.domain.interpretation import MIRRORED, Aggregation, Condition, Direction, Order
+from services.ai_agent.domain.nlq.lexicon import Lexicon
+from services.ai_agent.domain.nlq.roles import find_roles
 from services.ai_agent.domain.nlq.segment import Token
+from services.ai_agent.domain.nlq.thresholds import Threshold, find_between, find_thresholds
+from services.ai_agent.domain.ports import Inventory
 
-_OPERATORS: dict[str, Operator] = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=="}
-_CONDITIONAL: tuple[tuple[str, Operator], ...] = (
-    ("넘", ">"), ("초과", ">"), ("올라", ">"), ("높아", ">"), ("이상", ">="), ("이하", "<="), ("미만", "<"), ("떨어", "<"), ("내려", "<"),
-)  # fmt: skip
-"""Endings in -면 ("when it goes beyond") that name the condition of a rule."""
-_POSTFIX_ENGLISH = ("or ", "and ")
+_PERCENT_METRICS = frozenset({"cpu", "memory", "disk", "swap"})
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A comparison with its number and the tokens that say so."""
+class Slots:
+    """Everything that the tokens fill in; `used` are the tokens that did, `spent` the places of those in thresholds."""
 
-    condition: Condition
-    tokens: tuple[Token, ...]
+    metric: str | None
+    more_metrics: tuple[str, ...]
+    direction: Direction | None
+    conditions: tuple[Condition, ...]
+    either: bool
+    limit: int | None
+    order: Order | None
+    order_parts: tuple[Token, ...]
+    aggregation: Aggregation | None
+    excluded: tuple[str, ...]
+    roles: tuple[str, ...]
+    severity: str | None
+    used: tuple[Token, ...]
+    spent: frozenset[int]
+
+
+def read_slots(text: str, tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) -> Slots:
+    """The slots of the normalised text with these tokens."""
+    excluded, excluded_parts = find_excluded(tokens)
+    metrics, metric_parts = find_metrics(tokens)
+    direction, metric, direction_parts = find_direction(tokens, metrics[0] if metrics else None)
+    thresholds = find_between(text, tokens, metric) or find_thresholds(tokens, metric)
+    parts = [part for threshold in thresholds for part in threshold.tokens]
+    spent = frozenset(part.start for part in parts)
+    limit, limit_parts = find_limit(tokens, thresholds)
+    aggregation, aggregation_parts = find_aggregation(tokens)
+    order, order_parts = find_order([token for token in tokens if token.start not in spent], metric)
+    roles, role_parts = find_roles(tokens, inventory, lexicon)
+    conditions = tuple(_completed(threshold, metric) for threshold in thresholds)
+    inverse = [token for token in tokens if token.kind == "inverse"]
+    if inverse and metric in _PERCENT_METRICS:
+        # What is free is the rest of what is used: "less than 20 % free" is more than 80 % used.
+        conditions = tuple(Condition(each.metric, MIRRORED[each.op], 100.0 - each.value) for each in conditions)
+        order = {"asc": "desc", "desc": "asc", None: None}[order]
+    return Slots(
+        metric=metric,
+        more_metrics=metrics[1:],
+        direction=direction,
+        conditions=conditions,
+        either=len(conditions) > 1 and any(token.kind == "either" for token in tokens),
+        limit=limit,
+        order=order,
+        order_parts=order_parts,
+        aggregation=aggregation,
+        excluded=excluded,
+        roles=roles,
+        severity=next((token.value for token in tokens if token.kind == "severity"), None),
+        used=(*excluded_parts, *metric_parts, *direction_parts, *parts, *limit_parts, *aggregation_parts, *role_parts),
+        spent=spent,
+    )
 
 
 def find_metrics(tokens: Sequence[Token]) -> tuple[tuple[str, ...], tuple[Token, ...]]:
@@ -38,97 +84,13 @@ def find_metrics(tokens: Sequence[Token]) -> tuple[tuple[str, ...], tuple[Token,
     return (), ()
 
 
-def find_thresholds(tokens: Sequence[Token], metric: str | None) -> list[Threshold]:
-    """Each comparison with the number that belongs to it: before it in Korean ("80% 넘는"), after it in English ("over 80")."""
-    tokens = list(tokens)
-    numbers = [index for index, token in enumerate(tokens) if token.kind == "number" and token.unit != "count"]
-    used: set[int] = set()
-    found: list[Threshold] = []
-    for index, token in enumerate(tokens):
-        operator = _operator(tokens, index)
-        if operator is None:
-            continue
-        behind = [n for n in numbers if n < index and n not in used and index - n <= 4]
-        ahead = [n for n in numbers if n > index and n not in used and n - index <= 4]
-        postfix = token.is_korean or token.surface.startswith(_POSTFIX_ENGLISH)
-        candidates = (behind[-1:] + ahead[:1]) if postfix else (ahead[:1] + behind[-1:])
-        if not candidates:
-            continue
-        number = candidates[0]
-        used.add(number)
-        negation = _negation(tokens, index)
-        parts = (tokens[number], token) if negation is None else (tokens[number], token, tokens[negation])
-        found.append(_threshold(tokens, number, operator, parts, metric))
-    for number in numbers:
-        token = tokens[number]
-        if number in used:
-            continue
-        if token.value == "plus":
-            found.append(_threshold(tokens, number, ">=", (token,), metric))
-            used.add(number)
-    return found
-
-
-def find_between(text: str, tokens: Sequence[Token], metric: str | None) -> list[Threshold]:
-    """Both bounds of "between 40 and 60 percent" or "40에서 60% 사이"; empty when the question has no such pair."""
-    numbers = [token for token in tokens if token.kind == "number" and token.unit != "count"]
-    for low, high in pairwise(numbers):
-        gap = text[low.end : high.start].strip()
-        before, after = text[: low.start].rstrip(), text[high.end :].lstrip()
-        english = before.endswith("between") and gap in ("and", "to", "-")
-        korean = gap in ("에서", "-", "~", "부터", "와", "과") and (after.startswith(("사이", "구간", "까지의")) or gap in ("~",))
-        if (english or korean) and low.number is not None and high.number is not None and low.number < high.number:
-            concept = _nearest_metric(list(tokens), list(tokens).index(low)) or metric
-            return [
-                Threshold(Condition(concept, ">=", low.number), (low,)),
-                Threshold(Condition(concept, "<=", high.number), (high,)),
-            ]
-    return []
-
-
-def _threshold(tokens: list[Token], number: int, operator: Operator, parts: tuple[Token, ...], metric: str | None) -> Threshold:
-    token = tokens[number]
-    concept = _nearest_metric(tokens, number) or metric
-    return Threshold(Condition(concept, operator, token.number or 0.0), parts)
-
-
-def _operator(tokens: list[Token], index: int) -> Operator | None:
-    token = tokens[index]
-    operator: Operator | None = None
-    if token.kind == "compare":
-        operator = _OPERATORS[token.value]
-    elif token.kind == "either" and token.surface == "넘거나":
-        operator = ">"
-    elif token.kind == "later" and token.value == "create_alert":
-        operator = next((op for stem, op in _CONDITIONAL if token.surface.startswith(stem)), None)
-    elif token.kind == "status" and token.surface == "이상" and _number_before(tokens, index):
-        operator = ">="
-    elif token.kind in ("high", "low") and _number_before(tokens, index):
-        operator = ">" if token.kind == "high" else "<"
-    if operator is None:
-        return None
-    return NEGATED[operator] if _negation(tokens, index) is not None and operator != "==" else operator
-
-
-def _number_before(tokens: list[Token], index: int) -> bool:
-    return index > 0 and tokens[index - 1].kind == "number" and tokens[index - 1].unit != "count"
-
-
-def _negation(tokens: list[Token], index: int) -> int | None:
-    """Where the word stands that turns the comparison round: before it ("not above"), or behind it in Korean ("이상이 아닌")."""
-    before = index - 1
-    while before >= 0 and tokens[before].kind == "noise":
-        before -= 1
-    if before >= 0 and tokens[before].kind == "negation":
-        return before
-    after = index + 1
-    return after if after < len(tokens) and tokens[after].kind == "negation" and tokens[after].is_korean else None
-
-
-def _nearest_metric(tokens: list[Token], number: int) -> str | None:
-    """The metric named last before the number, else the first one after it."""
-    before = next((token.value for token in reversed(tokens[:number]) if token.kind == "metric"), None)
-    return before or next((token.value for token in tokens[number:] if token.kind == "metric"), None)
+def _completed(threshold: Threshold, metric: str | None) -> Condition:
+    """The condition with the metric that its unit implies when the question names none."""
+    if threshold.condition.metric is not None:
+        return threshold.condition
+    unit = next((part.unit for part in threshold.tokens if part.kind == "number"), None)
+    implied = {"ms": "latency", "celsius": "temperature", "bytes": "network"}.get(unit or "", metric or "cpu")
+    return replace(threshold.condition, metric=implied)
 
 
 def find_limit(tokens: Sequence[Token], thresholds: Sequence[Threshold]) -> tuple[int | None, tuple[Token, ...]]:

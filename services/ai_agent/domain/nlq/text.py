@@ -30,7 +30,9 @@ _FRACTIONS = (
 )
 _HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _LATIN = re.compile(r"[a-z]")
-_LATIN_WORD = re.compile(r"[a-z][a-z0-9._/-]*")
+_ENGLISH_GRAMMAR = re.compile(
+    r"\b(?:what|which|who|how|why|when|where|is|are|was|were|do|does|did|the|of|in|on|for|with|by|me|my|our|show|list|tell|give|any|please)\b"
+)
 
 
 def normalise(text: str) -> str:
@@ -45,13 +47,10 @@ def normalise(text: str) -> str:
 
 
 def detect_language(text: str) -> Language | None:
-    """Language by the share of Hangul; None when the text has letters of neither.
-
-    Names and units are Latin in Korean questions too ("web-01 CPU 얼마?"), so Hangul needs far less than half.
-    """
+    """Language by the share of Hangul; None when the text has letters of neither."""
     text = unicodedata.normalize("NFKC", text).lower()
     hangul = len(_HANGUL.findall(text))
     if not hangul:
         return "en" if _LATIN.search(text) else None
-    words = len(_LATIN_WORD.findall(text))
-    return "ko" if hangul >= words or hangul >= 4 else "en"
+    # Names, metrics and units are Latin in Korean questions too, so only English grammar speaks for English.
+    return "ko" if hangul > 2 * len(_ENGLISH_GRAMMAR.findall(text)) else "en"

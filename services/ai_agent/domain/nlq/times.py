@@ -19,6 +19,7 @@ _SINCE_AFTER = re.compile(r"\s*(?:부터|이후로?|이래로?|onwards?|and late
 _TO = re.compile(r"\s*(?:부터|에서|-|~|to|and|until|till)\s*")
 _TO_END = re.compile(r"\s*(?:까지|사이)(?:에는?|의)?")
 _TAIL = re.compile(r"\s*(?:(?:하루\s*)?(?:동안|내내|종일|all day|so far|당시|무렵))?(?:에는?|의)?(?![가-힣]*(?:러|게))")
+_PARTICLE = re.compile(r"(?<=[가-힣])(?:에는|에|의|은|는)$")
 _MOMENT_KINDS = ("day", "part", "clock")
 
 
@@ -72,6 +73,7 @@ class TimeGrammar:
             if outcome is not None:
                 found, start, end = outcome
                 take(start, end)
+                found = replace(found, words=_PARTICLE.sub("", tokens[-1].surface))
                 break
         lasting = next((atom for atom in atoms if atom.kind == "lasting"), None)
         if lasting is not None and masked[lasting.start] != TAKEN:
