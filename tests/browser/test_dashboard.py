@@ -66,7 +66,7 @@ async def test_the_token_behind_the_address_opens_the_fleet_and_leaves_no_trace(
 
 async def test_a_wrong_token_is_told_and_the_right_one_opens(stack: Stack, page: Page) -> None:
     await page.open(f"{stack.url}/")
-    await page.until("document.querySelector('#token')")
+    await page.until("document.querySelector('#login button')?.disabled === false")
     await page.run("(document.querySelector('#token').value = 'wrong', document.querySelector('#login').requestSubmit())")
     await page.until("document.querySelector('#error').textContent.length > 5")
     page.errors.clear()  # the browser reports the refused login on its console

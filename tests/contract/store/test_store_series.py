@@ -106,7 +106,9 @@ async def test_matchers(store: SampleStore, harness: Harness, matchers: list[Mat
     assert (await store.select(matchers, NOW_MS - HOUR_MS, NOW_MS)).ids.tolist() == wanted
 
 
-@pytest.mark.parametrize("pattern", ["(", "(?=x)", r"(a)\1", "x." * 20_000, "[", "(?P<n>a)(?P=n)", "(a{500}b){500}", "(a{100}){100}"])
+@pytest.mark.parametrize(
+    "pattern", ["(", "(?=x)", r"(a)\1", "x." * 20_000, "[", "(?P<n>a)(?P=n)", "(a{500}b){500}", "(a{100}){100}"]
+)
 async def test_patterns_that_cannot_be_used_are_refused(store: SampleStore, pattern: str) -> None:
     with pytest.raises(InvalidArgumentError) as refusal:
         await store.select([Matcher("server", MatchOp.REGEX, pattern)], 0, NOW_MS)

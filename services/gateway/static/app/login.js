@@ -25,6 +25,8 @@ document.getElementById("login").addEventListener("submit", (event) => {
   login(document.getElementById("token").value);
 });
 
+document.querySelector("#login button").disabled = false; // from here on a submitted token cannot end up in the address
+
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given) {
   history.replaceState(null, "", location.pathname + location.search); // the token shall not stay in the history
