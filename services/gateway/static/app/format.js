@@ -10,7 +10,7 @@ export function figure(metric, value) {
   if (value === undefined || value === null || Number.isNaN(value)) return "–";
   const unit = UNITS[metric] ?? "";
   if (unit === "B/s") return `${scaled(value)}B/s`;
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  const digits = !unit && Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return `${value.toFixed(digits)}${unit === "%" ? " %" : unit ? ` ${unit}` : ""}`;
 }
 
