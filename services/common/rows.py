@@ -22,6 +22,7 @@ _NUMBERS: Final = frozenset((int, float))
 _NUMBERS_OR_NONE: Final = frozenset((int, float, type(None)))
 _MILLISECONDS_FROM: Final = 1e11
 """A number of at least this size is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
+_SHORTEST_TIME, _LONGEST_TIME = len("2025-01-27T00:00:00Z"), len("2025-01-27T00:00:00.000000Z")
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999, the last that RFC 3339 can write."""
 
@@ -124,6 +125,9 @@ def _times(values: list[Any], field: str, problems: list[FieldError]) -> npt.NDA
         return None
     try:
         if kinds == {str}:
+            alike = _times_alike(values)
+            if alike is not None:
+                return alike
             # timestamp() of a time without a zone would take this machine's zone: such a time is a fault, found below.
             moments = list(map(datetime.fromisoformat, values))
             if None not in [moment.tzinfo for moment in moments]:
@@ -140,6 +144,22 @@ def _times(values: list[Any], field: str, problems: list[FieldError]) -> npt.NDA
         return np.concatenate([_times([value], field, problems) or np.empty(0, np.int64) for value in values])
     _add(problems, found)
     return None
+
+
+def _times_alike(texts: list[str]) -> npt.NDArray[np.int64] | None:
+    """Times that are all written as 2025-01-27T00:00:00Z, with the same number of decimals; None when they are not.
+
+    The usual case by far, and numpy reads them several times faster than they can be read one by one.
+    """
+    size = len(texts[0])
+    joined = "".join(texts)
+    if not _SHORTEST_TIME <= size <= _LONGEST_TIME or len(joined) != size * len(texts) or not joined.isascii():
+        return None
+    letters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, size)
+    if not (np.all(letters[:, -1] == ord("Z")) and np.all(letters[:, 10] == ord("T")) and all(len(text) == size for text in texts)):
+        return None
+    moments = np.frombuffer(joined.encode(), dtype=f"S{size}").astype(f"S{size - 1}").astype("M8[us]")
+    return None if np.isnat(moments).any() else np.asarray(np.rint(moments.astype(np.int64) / 1000.0), dtype=np.int64)
 
 
 def _milliseconds(seconds: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -92,3 +92,25 @@ def test_too_many_rows_are_refused_with_the_limit() -> None:
     with pytest.raises(InvalidArgumentError, match="at most 3") as refused:
         parse([{"cpu": 1}] * 4, max_rows=3)
     assert refused.value.reason == "TOO_MANY_ROWS"
+
+
+def test_times_written_alike_are_read_as_those_that_are_not() -> None:
+    alike = ["2025-01-27T00:00:00Z", "2024-02-29T23:59:59Z", "1969-12-31T23:59:59Z"]
+    for texts in (alike, [text.replace("Z", ".123456Z") for text in alike]):
+        one_by_one = [parse([{"cpu": 1, "timestamp": text.replace("Z", "+00:00")}]).timestamps_ms for text in texts]
+        together = parse([{"cpu": 1, "timestamp": text} for text in texts]).timestamps_ms
+        assert together is not None
+        assert together.tolist() == [int(time[0]) for time in one_by_one if time is not None]
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-02-30T00:00:00Z", "2025-01-27T25:00:00Z", "2025-01-27T00:00:0xZ", "NaT...............Z", "2025-01-27 00:00:00Z"]
+)
+def test_texts_as_long_as_times_are_looked_at_closely(text: str) -> None:
+    rows = [{"cpu": 1, "timestamp": "2025-01-27T00:00:00Z"}, {"cpu": 1, "timestamp": text}]
+    if " " in text:
+        assert parse(rows).timestamps_ms is not None  # RFC 3339 allows the space
+        return
+    with pytest.raises(InvalidArgumentError) as refused:
+        parse(rows)
+    assert refused.value.fields[0].field == "metrics[1].timestamp"

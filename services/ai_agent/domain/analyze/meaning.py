@@ -32,13 +32,16 @@ class Meaning:
         return self.unit == "%"
 
 
-def meaning_of(name: str, values: npt.NDArray[np.float64]) -> Meaning:
-    """Meaning of a column from its name and its values (float64[n], at least one, no NaN)."""
-    low, high = float(values.min()), float(values.max())
+def meaning_of(name: str, ordered: npt.NDArray[np.float64]) -> Meaning:
+    """Meaning of a column from its name and its values (float64[n], at least one, ascending, no NaN)."""
+    low, high = float(ordered[0]), float(ordered[-1])
     if _PERCENT_NAMES.search(name) and low >= 0.0 and high <= 100.0:
         if high <= 1.0 and low < high:  # a share of one, or a nearly idle server: the small unit loses nothing
             return Meaning("", 0.0, 1.0 if high > 0.2 else np.inf, 0.01)
         return Meaning("%", 0.0, 100.0, 1.0)
-    magnitudes = np.abs(values)
-    typical = float(np.median(magnitudes)) or float(np.quantile(magnitudes, 0.99)) or float(magnitudes.max())
+    magnitudes = ordered if low >= 0.0 else np.sort(np.abs(ordered))
+    last = magnitudes.size - 1
+    typical = next(
+        (float(magnitudes[place]) for place in (last // 2, round(0.99 * last)) if magnitudes[place]), float(magnitudes[last])
+    )
     return Meaning("", 0.0 if low >= 0.0 else -np.inf, np.inf, 0.01 * typical)

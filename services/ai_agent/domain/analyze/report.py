@@ -17,9 +17,11 @@ _USED_UP_PERCENT: Final = 95.0
 
 def report_of(window: Window, marks: Marks) -> AnomalyReport:
     """The report; differences too small to matter are left out."""
+    if not marks.row.size:
+        return AnomalyReport(0, "normal", [])
     value = np.where(marks.kind == SHIFT, window.restored(marks.column, marks.value), window.raw[marks.column, marks.row])
     low, high = window.restored(marks.column, marks.low), window.restored(marks.column, marks.high)
-    least = np.array([meaning.least_change for meaning in window.meanings])[marks.column] if marks.row.size else np.empty(0)
+    least = np.array([meaning.least_change for meaning in window.meanings])[marks.column]
     beyond = np.maximum(np.maximum(low - value, value - high), 0.0)
     matters = np.maximum(np.abs(value - (low + high) / 2.0), beyond) >= least
     marks, value, low, high = marks.where(matters), value[matters], low[matters], high[matters]

@@ -91,12 +91,17 @@ def open_window(request: AnalysisRequest) -> Window:
     hours, step, after_gap = _time_axis(times, count)
     enough = np.count_nonzero(~np.isnan(raw), axis=1) >= LEAST_ROWS
     kept = raw[enough]
-    logarithmic = np.array([_is_skewed(column) for column in kept], dtype=bool)
-    values = kept.copy()
-    values[logarithmic] = np.log(kept[logarithmic])
+    ordered = [
+        column[: column.size - missing] for column, missing in zip(np.sort(kept, axis=1), np.isnan(kept).sum(axis=1), strict=True)
+    ]
+    logarithmic = np.array([_is_skewed(column) for column in ordered], dtype=bool)
+    values = kept
+    if logarithmic.any():
+        values = kept.copy()
+        values[logarithmic] = np.log(kept[logarithmic])
     judged = [name for name, judge in zip(names, enough, strict=True) if judge]
     scarce = [name for name, judge in zip(names, enough, strict=True) if not judge]
-    meanings = [meaning_of(name, column[~np.isnan(column)]) for name, column in zip(judged, kept, strict=True)]
+    meanings = [meaning_of(name, column) for name, column in zip(judged, ordered, strict=True)]
     return Window(judged, scarce, kept, values, logarithmic, meanings, row, times, hours, step, after_gap)
 
 
@@ -113,11 +118,9 @@ def _time_axis(times: Ints | None, count: int) -> tuple[Floats, float, npt.NDArr
     return np.arange(count) / ROWS_PER_HOUR, 1.0 / ROWS_PER_HOUR, after_gap
 
 
-def _is_skewed(column: Floats) -> bool:
-    """Whether a column is positive, spans ratios, and has its upper octile much further from the median than its lower one."""
-    known = column[~np.isnan(column)]
-    if known.min() <= 0.0:
+def _is_skewed(ordered: Floats) -> bool:
+    """Whether a sorted column is positive, spans ratios, and has its upper octile much further from the median than its lower one."""
+    if ordered[0] <= 0.0:
         return False
-    ordered = np.sort(known)
     low, middle, high = (ordered[round(level * (ordered.size - 1))] for level in (0.125, 0.5, 0.875))
     return bool(high >= _WIDE_RATIO * low and high + low - 2.0 * middle > _SKEWED * (high - low))

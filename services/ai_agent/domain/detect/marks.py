@@ -44,6 +44,8 @@ def no_marks() -> Marks:
 
 def merged(points: Marks, shifts: Marks, joint: Marks) -> Marks:
     """All marks but those that say again what a point says: a combination of its row, a shift of its column beside it."""
+    if not shifts.row.size and not joint.row.size:
+        return points
     joint = joint.where(~np.isin(joint.row, points.row))
     fresh = [
         not np.any(np.abs(points.row[points.column == column] - row) <= _SAME_SHIFT_ROWS)

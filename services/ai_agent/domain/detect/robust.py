@@ -11,15 +11,17 @@ Floats = npt.NDArray[np.float64]
 _SPREAD_LEVELS: Final = (0.15, 0.85)
 _SPREAD_OF_NORMAL: Final = 2.0728
 """Distance between these two quantiles of a standard normal variable."""
+_ENOUGH_VALUES: Final = 2_048
 _GOLDEN: Final = 0.6180339887498949
 
 
 def spread(values: Floats) -> Floats:
     """Robust standard deviation along the last axis: the distance between the 15th and the 85th percentile, scaled.
 
-    Up to 15 % outliers on either side leave it finite, and a column whose half is one value still has one.
+    Up to 15 % outliers on either side leave it finite, and a column whose half is one value still has one. Of a long column every
+    k-th value is looked at, which leaves an error of 2 %.
     """
-    return _spread_of(np.sort(values, axis=-1))
+    return _spread_of(np.sort(_thinned(values), axis=-1))
 
 
 def middle(values: Floats) -> Floats:
@@ -28,9 +30,13 @@ def middle(values: Floats) -> Floats:
 
 
 def middle_and_spread(values: Floats) -> tuple[Floats, Floats]:
-    """Both from one sort."""
-    ordered = np.sort(values, axis=-1)
+    """Both from one sort, of a long column from every k-th value."""
+    ordered = np.sort(_thinned(values), axis=-1)
     return _middle_of(ordered), _spread_of(ordered)
+
+
+def _thinned(values: Floats) -> Floats:
+    return np.asarray(values[..., :: max(values.shape[-1] // _ENOUGH_VALUES, 1)])
 
 
 def _spread_of(ordered: Floats) -> Floats:

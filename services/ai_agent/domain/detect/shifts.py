@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.ai_agent.domain.detect.marks import BAND_Z, SHIFT, Flags, Floats, Ints, Marks, no_marks
-from services.ai_agent.domain.detect.robust import middle, middle_and_spread, spread
+from services.ai_agent.domain.detect.robust import middle_and_spread, spread
 from services.ai_agent.domain.detect.tails import Tails, tail_score
 
 _SPANS: Final = (3, 10, 25)
@@ -37,70 +37,71 @@ def find_shifts(values: Floats, expected: Floats, least_change: Floats, unusable
     steps = _calmest_steps(values)
     if steps is None:
         return no_marks()
-    signal, before, span = steps
-    signal[unusable] = np.nan
+    signal, span = steps
+    signal[unusable] = 0.0
     independent = values.shape[1] / (2.0 * span)
-    centre = middle(np.nan_to_num(signal))
+    centre, width = middle_and_spread(signal)
     distance = signal - centre[:, None]
-    scale = spread(np.nan_to_num(distance)) * np.exp(_SCALE_MARGIN / np.sqrt(independent))
-    sides = np.repeat(np.maximum(scale, least_change / 3.0)[:, None], 2, axis=1)
+    scale = np.maximum(width * np.exp(_SCALE_MARGIN / np.sqrt(independent)), least_change / 3.0)
+    sides = np.repeat(scale[:, None], 2, axis=1)
     h = np.repeat(np.where(span > _SPANS[0], _H_OF_MEANS, _H_OF_MEDIANS)[:, None], 2, axis=1)
     tails = Tails(centre, sides, h, sides, h)
-    with np.errstate(invalid="ignore"):
-        out = np.abs(distance) > tails.reach(z_limit)[:, :1]
+    row = np.arange(values.shape[1])
+    inside = (row >= span[:, None]) & (row <= values.shape[1] - span[:, None])
+    out = (np.abs(distance) > tails.reach(z_limit)[:, :1]) & inside & ~unusable
+    if not out.any():
+        return no_marks()
     for each in np.flatnonzero(out.any(axis=1)):
         out[each] = _peaks(out[each], distance[each])
     column, row = np.nonzero(out)
-    side = (distance[column, row] > 0).astype(np.int64)
-    score = tail_score(tails.z_scores(column, side, np.abs(distance[column, row])))
-    level = expected[column, row] + before[column, row]
-    half = np.maximum(spread(values)[column], scale[column]) * BAND_Z
-    half = np.minimum(half, np.abs(distance[column, row]) * 0.9)  # the band of the old level never reaches the new one
-    return Marks(
-        row, column, np.full(row.size, SHIFT, dtype=np.int64), score, level + signal[column, row], level - half, level + half
-    )
+    far = distance[column, row]
+    score = tail_score(tails.z_scores(column, (far > 0).astype(np.int64), np.abs(far)))
+    before = [np.median(values[c, r - int(span[c]) : r]) for c, r in zip(column, row, strict=True)]
+    level = expected[column, row] + np.array(before)
+    # The band of the old level never reaches the new one.
+    half = np.minimum(np.maximum(spread(values)[column], scale[column]) * BAND_Z, np.abs(far) * 0.9)
+    kind = np.full(row.size, SHIFT, dtype=np.int64)
+    return Marks(row, column, kind, score, level + signal[column, row], level - half, level + half)
 
 
-def _calmest_steps(values: Floats) -> tuple[Floats, Floats, Floats] | None:
-    """(signal, level before, span) of each column over the span in which it is calmest; None for few rows."""
+def _calmest_steps(values: Floats) -> tuple[Floats, Floats] | None:
+    """(signal, span) of each column over the span in which it is calmest; the signal is 0 at the ends. None for few rows."""
     count = values.shape[1]
     spans = [span for span in _SPANS if count >= span * _ROWS_PER_SPAN]
     if not spans:
         return None
-    signal, before = _median_steps(values)
+    signal = _median_steps(values)
     span = np.full(len(values), float(spans[0]))
-    calmness = spread(signal[:, 3:-2])
-    centre, width = middle_and_spread(values)
-    reach = _CLIP * width[:, None]
-    sums = np.zeros((len(values), count + 1))
-    np.cumsum(np.clip(values, centre[:, None] - reach, centre[:, None] + reach), axis=1, out=sums[:, 1:])
-    for wide in spans[1:]:
-        wide_signal, wide_before = _mean_steps(values, sums, wide)
-        wide_calmness = spread(wide_signal[:, wide : count - wide + 1])
-        better = wide_calmness < calmness
-        calmness = np.where(better, wide_calmness, calmness)
-        span = np.where(better, float(wide), span)
-        signal = np.where(better[:, None], wide_signal, signal)
-        before = np.where(better[:, None], wide_before, before)
-    return signal, before, span
+    calmness = spread(signal)
+    if len(spans) > 1:
+        centre, width = middle_and_spread(values)
+        reach = _CLIP * width[:, None]
+        sums = np.zeros((len(values), count + 1))
+        np.cumsum(np.clip(values, centre[:, None] - reach, centre[:, None] + reach), axis=1, out=sums[:, 1:])
+        for wide in spans[1:]:
+            wide_signal = _mean_steps(sums, wide)
+            wide_calmness = spread(wide_signal)
+            better = wide_calmness < calmness
+            calmness = np.where(better, wide_calmness, calmness)
+            span = np.where(better, float(wide), span)
+            signal = np.where(better[:, None], wide_signal, signal)
+    return signal, span
 
 
-def _median_steps(values: Floats) -> tuple[Floats, Floats]:
+def _median_steps(values: Floats) -> Floats:
     a, b, c = values[:, :-2], values[:, 1:-1], values[:, 2:]
     median = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
-    signal, before = np.full_like(values, np.nan), values.copy()
+    signal = np.zeros_like(values)
     signal[:, 3:-2] = median[:, 3:] - median[:, :-3]
-    before[:, 3:-2] = median[:, :-3]
-    return signal, before
+    return signal
 
 
-def _mean_steps(values: Floats, sums: Floats, span: int) -> tuple[Floats, Floats]:
+def _mean_steps(sums: Floats, span: int) -> Floats:
     """Steps between the means of `span` rows, from running sums of the clipped values."""
+    signal = np.zeros((len(sums), sums.shape[1] - 1))
     means = (sums[:, span:] - sums[:, :-span]) / span
-    signal, before = np.full_like(values, np.nan), values.copy()
-    signal[:, span : values.shape[1] - span + 1] = means[:, span:] - means[:, :-span]
-    before[:, span : values.shape[1] - span + 1] = means[:, :-span]
-    return signal, before
+    signal[:, span : sums.shape[1] - span] = means[:, span:] - means[:, :-span]
+    return signal
 
 
 def _peaks(out: Flags, distance: Floats) -> npt.NDArray[np.bool_]:

@@ -75,10 +75,11 @@ class Tails:
 
     def normalised(self, distance: Floats) -> Floats:
         """Signed, most likely normal scores of signed distances float64[K, n]; NaN becomes 0."""
-        above = np.maximum(np.nan_to_num(distance), 0.0)
-        below = np.maximum(np.nan_to_num(-distance), 0.0)
-        upper = _z_scores(self.likely_scale[:, 1:], self.likely_h[:, 1:], above)
-        return upper - _z_scores(self.likely_scale[:, :1], self.likely_h[:, :1], below)
+        known = np.nan_to_num(distance)
+        above = known > 0.0
+        scale = np.where(above, self.likely_scale[:, 1:], self.likely_scale[:, :1])
+        h = np.where(above, self.likely_h[:, 1:], self.likely_h[:, :1])
+        return np.copysign(_z_scores(scale, h, np.abs(known)), known)
 
     def distances(self, signal: Ints, z: Floats) -> Floats:
         """The signed distances whose most likely normal scores are these."""

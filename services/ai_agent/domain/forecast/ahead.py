@@ -88,7 +88,8 @@ def _level(rest: Floats, clipped: Floats, centre: Floats, steps: int) -> tuple[I
     count = rest.shape[1]
     levels = np.repeat(centre[:, None], count, axis=1)
     window = np.zeros(len(rest), dtype=np.int64)
-    error = spread(rest[:, steps:] - levels[:, :-steps])
+    origins = np.linspace(0.0, count - 1.0 - steps, _ORIGINS).astype(np.int64)
+    error = spread(rest[:, origins + steps] - levels[:, origins])
     sums = np.concatenate([np.zeros((len(rest), 1)), np.cumsum(clipped, axis=1)], axis=1)
     for rows in _LEVEL_WINDOWS:
         if rows * 8 > count:
@@ -96,7 +97,7 @@ def _level(rest: Floats, clipped: Floats, centre: Floats, steps: int) -> tuple[I
         mean = np.empty_like(rest)
         mean[:, rows - 1 :] = (sums[:, rows:] - sums[:, :-rows]) / rows
         mean[:, : rows - 1] = mean[:, rows - 1 : rows]
-        its_error = spread(rest[:, rows - 1 + steps :] - mean[:, rows - 1 : -steps])
+        its_error = spread(rest[:, origins + steps] - mean[:, origins])
         better = its_error < 0.95 * error
         error = np.where(better, its_error, error)
         window = np.where(better, rows, window)

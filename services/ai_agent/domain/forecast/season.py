@@ -78,12 +78,13 @@ def _profile(values: Floats, bin_of: Ints, bins: int) -> Floats:
     counts = np.bincount(bin_of, minlength=bins)
     if counts.min() == 0:
         return np.full((len(values), bins), np.nan)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    profile = np.empty((len(values), bins))
-    for column, row in zip(profile, values, strict=True):
-        ordered = row[np.lexsort((row, bin_of))]
-        column[:] = 0.5 * (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2])
-    return profile
+    order = np.argsort(bin_of, kind="stable")
+    place = np.arange(bin_of.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    table = np.full((len(values), bins, int(counts.max())), np.inf)
+    table[:, bin_of[order], place] = values[:, order]
+    table.sort(axis=2)
+    bin_range = np.arange(bins)
+    return np.asarray(0.5 * (table[:, bin_range, (counts - 1) // 2] + table[:, bin_range, counts // 2]))
 
 
 def _correlation(a: Floats, b: Floats) -> float:

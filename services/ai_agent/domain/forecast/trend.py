@@ -1,5 +1,6 @@
 """How columns move: robust slope, and whether data without a trend would show one like it."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -50,7 +51,7 @@ def find_slopes(values: Floats, hours: Floats) -> Slopes:
     start = count - blocks * rows
     height = middle(values[:, start:].reshape(len(values), blocks, rows))
     time = hours[start:].reshape(blocks, rows).mean(axis=1)
-    first, second = np.triu_indices(blocks, 1)
+    first, second = _pairs(blocks)
     elapsed = time[second] - time[first]
     apart = elapsed > 0.0
     middle_hours = float(middle(time))
@@ -65,6 +66,11 @@ def find_slopes(values: Floats, hours: Floats) -> Slopes:
     z = np.maximum(concordance - 1.0, 0.0) / np.sqrt(variance)
     p_value = np.array([math.erfc(score / math.sqrt(2.0)) for score in z])
     return Slopes(slope, p_value, level, middle_hours)
+
+
+@functools.cache
+def _pairs(blocks: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    return np.triu_indices(blocks, 1)
 
 
 def _inflation(rest: Floats) -> Floats:
