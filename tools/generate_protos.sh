@@ -2,7 +2,7 @@
 # Writes gen/ from protos/. Usage: tools/generate_protos.sh PYTHON [OUT]
 # PYTHON must have requirements/protos.txt installed; see docs/adr/0003 for why that is an environment of its own.
 set -eu
-python=$1
+python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=${2:-$root/gen}
 bin=$(dirname "$python")
