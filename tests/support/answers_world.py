@@ -21,6 +21,7 @@ class WorldReader:
 
     series: dict[Labels, list[tuple[int, float]]] = field(default_factory=dict)
     servers: dict[str, str] = field(default_factory=dict)
+    sites: dict[str, str] = field(default_factory=dict)
     now_ms: int = 1_700_000_000_000
     away: bool = False
     queries_away: bool = False
@@ -29,7 +30,8 @@ class WorldReader:
     def put(self, name: str, server: str, values: list[tuple[int, float]], **labels: str) -> None:
         """Store samples of one series: (age in seconds, value)."""
         role = self.servers.get(server, "")
-        pairs = {"__name__": name, "server": server, **({"role": role} if role else {}), **labels}
+        own = {"role": role, "site": self.sites.get(server, "")}
+        pairs = {"__name__": name, "server": server, **{label: value for label, value in own.items() if value}, **labels}
         samples = sorted((self.now_ms - age * 1000, value) for age, value in values)
         self.series[tuple(sorted(pairs.items()))] = samples
 
@@ -56,7 +58,8 @@ class WorldReader:
                     if samples[-1][0] > self.now_ms - LOOKBACK_MS:
                         figures[dict(labels)["__name__"]] = samples[-1][1]
             expressions = {name: f'{name}{{server="{server}"}}' for name in figures}
-            infos.append(ServerInfo(server, role, "ok" if figures else "unknown", last_seen, figures, expressions))
+            site = self.sites.get(server, "")
+            infos.append(ServerInfo(server, role, "ok" if figures else "unknown", last_seen, figures, expressions, site))
         names = frozenset(dict(labels)["__name__"] for labels in self.series)
         return Inventory(tuple(infos), self.now_ms, names)
 
@@ -156,6 +159,7 @@ def small_world(now_ms: int = 1_700_000_000_000) -> WorldReader:
     """Five servers: one in trouble, one silent, one with two disks."""
     world = WorldReader(now_ms=now_ms)
     world.servers = {"web-01": "web", "web-02": "web", "db-01": "database", "cache-01": "cache", "old-01": ""}
+    world.sites = {"web-01": "seoul-1", "web-02": "tokyo-1", "db-01": "seoul-1"}
     figures = {
         "web-01": (42.25, 61.5, 70.0),
         "web-02": (97.125, 72.0, 40.0),

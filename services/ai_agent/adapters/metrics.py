@@ -53,6 +53,7 @@ class GrpcMetricsReader:
             ServerInfo(
                 name=server.name,
                 role=server.role,
+                site=next((label.value for label in server.labels if label.name == "site"), ""),
                 health=_HEALTH.get(server.health, "unknown"),
                 last_seen_ms=_milliseconds(server.last_seen),
                 figures=dict(server.metrics),

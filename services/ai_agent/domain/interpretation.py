@@ -103,6 +103,7 @@ class Interpretation:
     excluded: tuple[str, ...] = ()
     unknown_servers: tuple[UnknownServer, ...] = ()
     roles: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     either: bool = False
     limit: int | None = None

@@ -80,10 +80,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Scope:
-    """The servers that are meant: those of these names, or of these roles, or all; never the excluded ones."""
+    """The servers that are meant: those of these names, or of these roles and sites, or all; never the excluded ones."""
 
     servers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
     @property
@@ -94,7 +95,10 @@ class Scope:
         others = 'server!=""'
         if self.excluded:
             others += f",{_one_of('server', self.excluded, negated=True)}"
-        return f"{others},{_one_of('role', self.roles)}" if self.roles else others
+        for label, values in (("role", self.roles), ("site", self.sites)):
+            if values:
+                others += f",{_one_of(label, values)}"
+        return others
 
 
 def series_of(measure: Measure, scope: Scope, window: Window | None) -> str:

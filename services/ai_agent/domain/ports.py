@@ -47,6 +47,7 @@ class ServerInfo:
     last_seen_ms: int = 0
     figures: Mapping[str, float] = field(default_factory=dict)
     expressions: Mapping[str, str] = field(default_factory=dict)
+    site: str = ""
 
 
 @dataclass(frozen=True)

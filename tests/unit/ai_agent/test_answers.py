@@ -24,6 +24,7 @@ QUESTIONS = [
     "max memory of db-01 in the last hour", "average cpu", "웹 서버 평균 CPU", "network traffic of web-01", "total network traffic",
     "서버 목록", "how many web servers do we have?", "한 시간 전 web-01 cpu", "servers over 40% cpu in the last hour",
     "cpu above 90 or memory above 80", "web-02 빼고 평균 cpu", "역할별 평균 메모리", "메모리 60% 이상인 서버 중 CPU 제일 낮은 2대", "web-01 수신 트래픽",
+    "서울 서버 평균 cpu", "servers in tokyo",
     "is web-02 cpu above 90?", "db-01 디스크", "web-01의 CPU와 메모리", "top 50 by cpu", "어제 서버 상태",
 ]  # fmt: skip
 
@@ -113,6 +114,15 @@ async def test_an_excluded_server_is_left_out() -> None:
 async def test_what_meets_a_condition_is_ranked_by_another_metric() -> None:
     reply = await ask("메모리 60% 이상인 서버 중 CPU 제일 낮은 2대", small_world())
     assert [item.servers for item in reply.evidence] == [("cache-01",), ("db-01",)]
+
+
+async def test_a_site_narrows_the_question() -> None:
+    reply = await ask("서울 서버 중 CPU 제일 높은 서버", small_world())
+    assert [item.servers for item in reply.evidence] == [("web-01",), ("db-01",)]
+
+
+async def test_words_that_were_not_heeded_are_told() -> None:
+    assert "“frobnication”" in (await ask("web-01 frobnication cpu", small_world())).text
 
 
 async def test_a_series_that_is_not_stored_is_said_to_be_missing() -> None:

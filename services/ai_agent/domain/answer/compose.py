@@ -5,7 +5,7 @@ from dataclasses import replace
 from services.ai_agent.domain.answer.figures import Facts
 from services.ai_agent.domain.answer.lists import answer_help, answer_inventory, answer_not_yet, answer_out_of_scope
 from services.ai_agent.domain.answer.model import Answer, Draft
-from services.ai_agent.domain.answer.notes import unknown_name_notes
+from services.ai_agent.domain.answer.notes import ignored_note, unknown_name_notes
 from services.ai_agent.domain.answer.ranking import answer_filter, answer_top
 from services.ai_agent.domain.answer.status import answer_fleet, answer_servers
 from services.ai_agent.domain.answer.tongue import Tongue
@@ -49,9 +49,9 @@ async def compose(asked: Interpretation, facts: Facts, lang: Language) -> Answer
         draft = Draft(unknown)
     else:
         draft = await _WRITERS[asked.intent](asked, facts, tongue)
-        draft = replace(draft, sentences=(*unknown, *draft.sentences))
+        draft = replace(draft, sentences=(*unknown, *draft.sentences, *ignored_note(asked, tongue)))
     names = [server.name for server in facts.inventory.servers]
-    names += [server.role for server in facts.inventory.servers]
+    names += [word for server in facts.inventory.servers for word in (server.role, server.site)]
     names += [each.name for each in asked.unknown_servers]
     names += [asked.metric or "", *asked.roles, *(each.metric or "" for each in asked.conditions)]
     verified = verify(draft, names)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ class Facts:
             for server in self.inventory.servers
             if (not scope.servers or server.name in scope.servers)
             and (not scope.roles or server.role in scope.roles)
+            and (not scope.sites or server.site in scope.sites)
             and server.name not in scope.excluded
         ]
 
@@ -181,8 +183,17 @@ def meeting(parts: Sequence[Part], *, either: bool) -> set[str]:
 
 def scope_of(interpretation: Interpretation) -> Scope:
     """The servers that a question is about."""
-    roles = () if interpretation.servers else interpretation.roles
-    return Scope(interpretation.servers, roles, interpretation.excluded)
+    if interpretation.servers:
+        return Scope(interpretation.servers)
+    return Scope((), interpretation.roles, interpretation.sites, interpretation.excluded)
+
+
+def whose(interpretation: Interpretation, tongue: Tongue) -> str:
+    """The roles and sites that the servers are of, to stand before the noun; empty when all are meant."""
+    # seoul-1 is told as seoul: its digit is no figure.
+    sites = dict.fromkeys(re.sub(r"-\d+$", "", site) for site in interpretation.sites)
+    words = (*sites, *interpretation.roles)
+    return f"{tongue.names(words)} " if words else ""
 
 
 def window_of(interpretation: Interpretation, default: Aggregation = "avg") -> Window | None:

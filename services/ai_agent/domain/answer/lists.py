@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from services.ai_agent.domain.answer.figures import Facts, scope_of
+from services.ai_agent.domain.answer.figures import Facts, scope_of, whose
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
-from services.ai_agent.domain.answer.notes import missing_note, no_role, no_servers
+from services.ai_agent.domain.answer.notes import missing_note, no_servers, no_such_servers
 from services.ai_agent.domain.answer.tongue import Tongue
 from services.ai_agent.domain.interpretation import Intent, Interpretation
 from services.ai_agent.domain.measures import HEALTH_THRESHOLDS, Scope, by_server, measure_of
@@ -19,17 +19,17 @@ async def answer_inventory(asked: Interpretation, facts: Facts, tongue: Tongue) 
     if not facts.inventory.servers:
         return Draft((no_servers(tongue),))
     if not known:
-        return Draft((no_role(scope.roles, tongue),))
+        return Draft((no_such_servers(scope, tongue),))
     result = await facts.reader.query(_heard(scope), facts.time_ms)
     heard = {sample.server for sample in result.samples}
     total = await _count(scope, facts, tongue)
-    whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
+    of_whom = whose(asked, tongue)
     sentences: list[Sentence] = []
     if total is not None:
         many = tongue.number(total.value, "servers")
         text = tongue.say(
-            f"지표를 보내는 {whose}서버는 {many}입니다.",
-            f"{many.replace(' ', f' {whose}', 1)} send{'s' if total.value == 1 else ''} samples.",
+            f"지표를 보내는 {of_whom}서버는 {many}입니다.",
+            f"{many.replace(' ', f' {of_whom}', 1)} send{'s' if total.value == 1 else ''} samples.",
         )
         sentences.append(Sentence(text, (total,)))
     roles = Counter(server.role for server in known if server.name in heard and server.role)

@@ -24,6 +24,15 @@ def unknown_name_notes(asked: Interpretation, tongue: Tongue) -> tuple[Sentence,
     return tuple(notes)
 
 
+def ignored_note(asked: Interpretation, tongue: Tongue) -> tuple[Sentence, ...]:
+    """The words that the answer does not heed; those with digits are left to the interpretation."""
+    words = [word for word in asked.not_understood if len(word) > 1 and not any(char.isdigit() for char in word)]
+    if not words:
+        return ()
+    listed = ", ".join(f"“{word}”" for word in words[:5])
+    return (Sentence(tongue.say(f"이해하지 못해 반영하지 않은 말: {listed}.", f"Not understood, so not heeded: {listed}.")),)
+
+
 def missing_note(missing: Sequence[str], asked: Interpretation, tongue: Tongue) -> Sentence | None:
     """Which servers have no value; unknown is not zero."""
     if not missing:
@@ -42,8 +51,8 @@ def nothing_stored(asked: Interpretation, facts: Facts, tongue: Tongue, scope: S
     whose = tongue.names([server.name for server in facts.within(scope)]) if scope.servers else ""
     if not facts.inventory.servers:
         return Draft((no_servers(tongue),))
-    if scope.roles and not facts.within(scope):
-        return Draft((no_role(scope.roles, tongue),))
+    if not scope.servers and not facts.within(scope):
+        return Draft((no_such_servers(scope, tongue),))
     text = tongue.say(
         f"{f'{whose}의 ' if whose else ''}{tongue.period(asked.time)} {metric} 자료가 저장되어 있지 않아 답할 수 없습니다.",
         f"There are no samples of {metric}{f' of {whose}' if whose else ''} {_at(asked, tongue)}, so nothing can be said.",
@@ -56,10 +65,10 @@ def no_servers(tongue: Tongue) -> Sentence:
     return Sentence(tongue.say("아직 지표를 보낸 서버가 없습니다.", "No server has sent samples yet."))
 
 
-def no_role(roles: Sequence[str], tongue: Tongue) -> Sentence:
-    """No server has the role that was asked about."""
-    names = tongue.names(roles)
-    return Sentence(tongue.say(f"역할이 {names}인 서버는 없습니다.", f"No server has the role {names}."))
+def no_such_servers(scope: Scope, tongue: Tongue) -> Sentence:
+    """No server has the role, or the role at the site, that was asked about."""
+    names = tongue.names((*scope.sites, *scope.roles))
+    return Sentence(tongue.say(f"{names}에 해당하는 서버는 없습니다.", f"There are no {names} servers."))
 
 
 def _at(asked: Interpretation, tongue: Tongue) -> str:

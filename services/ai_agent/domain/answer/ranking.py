@@ -11,6 +11,7 @@ from services.ai_agent.domain.answer.figures import (
     meeting,
     parts_of,
     scope_of,
+    whose,
     window_of,
 )
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
@@ -38,10 +39,10 @@ async def answer_top(asked: Interpretation, facts: Facts, tongue: Tongue) -> Dra
     evidence = await figures.of_each(names[:wanted])
     metric, period = tongue.metric(figures.measure.name), tongue.period(asked.time)
     kind = f"{tongue.aggregation(figures.window.aggregation)} " if figures.window else ""
-    whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
+    of_whom = whose(asked, tongue)
     text = tongue.say(
-        f"{period} {kind}{tongue.with_particle(metric, '이', '가')} {'낮은' if ascending else '높은'} {whose}서버: {listing(evidence, tongue)}.",
-        f"{whose.capitalize()}{'servers' if whose else 'Servers'} with the {'lowest' if ascending else 'highest'} {kind}{metric} {period}: "
+        f"{period} {kind}{tongue.with_particle(metric, '이', '가')} {'낮은' if ascending else '높은'} {of_whom}서버: {listing(evidence, tongue)}.",
+        f"{of_whom.capitalize()}{'servers' if of_whom else 'Servers'} with the {'lowest' if ascending else 'highest'} {kind}{metric} {period}: "
         f"{listing(evidence, tongue)}.",
     )
     sentences = [Sentence(text, tuple(evidence))]

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.ai_agent.domain.answer.figures import Facts, Figures, scope_of, window_of
+from services.ai_agent.domain.answer.figures import Facts, Figures, scope_of, whose, window_of
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
-from services.ai_agent.domain.answer.notes import missing_note, no_role, no_servers, nothing_stored
+from services.ai_agent.domain.answer.notes import missing_note, no_servers, no_such_servers, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
 from services.ai_agent.domain.interpretation import Interpretation
 from services.ai_agent.domain.measures import HEALTH_THRESHOLDS, Scope, by_server, compared, measure_of
@@ -34,7 +34,7 @@ async def answer_fleet(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
     if not facts.inventory.servers:
         return Draft((no_servers(tongue),))
     if not known:
-        return Draft((no_role(scope.roles, tongue),))
+        return Draft((no_such_servers(scope, tongue),))
     figures = await _health_figures(asked, facts, tongue, scope)
     heard = {server for each in figures.values() for server in each.values}
     if not heard:
@@ -118,23 +118,23 @@ async def _headline(
     troubled = {trouble.server for trouble in troubles}
     claim = tongue.say("살펴볼 서버", "servers that need a look:")
     bad = await facts.evidence(f"count({' or '.join(beyond)})", "servers", claim, tongue) if troubled else None
-    whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
+    of_whom = whose(asked, tongue)
     if total is None or total.value != len(heard):
         text = tongue.say("서버 상태입니다.", "This is how the servers are.")
         return Sentence(text)
     many = tongue.number(total.value, "servers")
     if not troubled:
         text = tongue.say(
-            f"{tongue.period(asked.time)} {whose}서버 {many} 모두 정상입니다.",
-            f"All is well {tongue.period(asked.time)}: {many.replace(' ', f' {whose}', 1)}, none in trouble.",
+            f"{tongue.period(asked.time)} {of_whom}서버 {many} 모두 정상입니다.",
+            f"All is well {tongue.period(asked.time)}: {many.replace(' ', f' {of_whom}', 1)}, none in trouble.",
         )
         return Sentence(text, (total,))
     if bad is None or bad.value != len(troubled):
-        return Sentence(tongue.say(f"{whose}서버 {many}를 살펴봤습니다.", f"Looked at {many}."), (total,))
+        return Sentence(tongue.say(f"{of_whom}서버 {many}를 살펴봤습니다.", f"Looked at {many}."), (total,))
     few = tongue.number(bad.value, "servers")
     text = tongue.say(
-        f"{tongue.period(asked.time)} {whose}서버 {many} 가운데 {few}를 살펴봐야 합니다.",
-        f"{few.split()[0]} of {many.replace(' ', f' {whose}', 1)} {'needs' if bad.value == 1 else 'need'} a look {tongue.period(asked.time)}.",
+        f"{tongue.period(asked.time)} {of_whom}서버 {many} 가운데 {few}를 살펴봐야 합니다.",
+        f"{few.split()[0]} of {many.replace(' ', f' {of_whom}', 1)} {'needs' if bad.value == 1 else 'need'} a look {tongue.period(asked.time)}.",
     )
     return Sentence(text, (total, bad))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, scope_of, window_of
+from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, scope_of, whose, window_of
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
@@ -67,16 +67,16 @@ async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> 
     if overall is not None and count is not None:
         number, many = tongue.number(overall.value, overall.unit), tongue.number(count.value, "servers")
         metric, kind, period = tongue.metric(figures.measure.name), tongue.aggregation(aggregation), tongue.period(asked.time)
-        whose = f"{tongue.names(asked.roles)} " if asked.roles else ""
+        of_whom = whose(asked, tongue)
         ending, verb = ("입니다", "is") if asked.time.kind == "now" else ("였습니다", "was")
         text = tongue.say(
-            f"{period} {whose}서버 {many}의 {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
-            f"The {kind} {metric} of {many.replace(' ', f' {whose}', 1)} {verb} {number} {period}.",
+            f"{period} {of_whom}서버 {many}의 {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
+            f"The {kind} {metric} of {many.replace(' ', f' {of_whom}', 1)} {verb} {number} {period}.",
         )
         sentences.append(Sentence(text, (overall, count)))
     if asked.by_role and not asked.roles:
         sentences += await _by_role(figures, tongue, aggregation)
-    if len(figures.values) > 1:
+    if len(set(figures.values.values())) > 1:
         ends = await figures.of_each([figures.ranked(ascending=False)[0], figures.ranked(ascending=True)[0]])
         if len(ends) == 2:
             text = tongue.say(

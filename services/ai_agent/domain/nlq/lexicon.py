@@ -34,7 +34,7 @@ class Lexicon:
     """Surface forms by their first character, longest first, and what is derived from them.
 
     `morphemes` may follow a Korean word, `words` and `korean_words` may be mistyped, `roles` are the forms of each role, and
-    forms of `weak` are words of everyday life too, and words of `guard` are no typos of anything.
+    `spellings` give the Latin form of words that names are made of, forms of `weak` are words of everyday life too, and words of `guard` are no typos of anything.
     """
 
     by_first: Mapping[str, tuple[tuple[re.Pattern[str], Entry], ...]]
@@ -42,6 +42,7 @@ class Lexicon:
     words: Mapping[str, Entry]
     korean_words: Mapping[str, Entry]
     roles: Mapping[str, frozenset[str]]
+    spellings: Mapping[str, str]
     weak: frozenset[str]
     guard: frozenset[str]
 
@@ -110,6 +111,8 @@ def load_lexicon() -> Lexicon:
     """The lexicon that comes with the suite."""
     document = tomllib.loads(resources.files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8"))
     guard, weak = frozenset(document.pop("guard")["word"]), frozenset(document.pop("weak")["word"])
+    spelled = document.pop("spelling")
+    spellings = {form: latin for latin, forms in spelled.items() for form in sorted(forms, key=len, reverse=True)}
     morphemes = sorted({form for forms in document.pop("function").values() for form in forms}, key=len, reverse=True)
     entries: list[Entry] = []
     for kind, table in document.items():
@@ -142,6 +145,7 @@ def load_lexicon() -> Lexicon:
             if entry.kind in ("metric", "server", "role") and len(entry.surface) >= 3 and entry.is_korean
         },
         roles={role: frozenset(forms) for role, forms in roles.items()},
+        spellings=spellings,
         weak=weak,
         guard=guard,
     )

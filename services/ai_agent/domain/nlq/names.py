@@ -5,17 +5,22 @@ counts as unknown and the nearest names are offered.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz import fuzz, process
 
 from services.ai_agent.domain.interpretation import UnknownServer
 from services.ai_agent.domain.nlq.lexicon import Lexicon
 from services.ai_agent.domain.nlq.segment import TAKEN, Token
+from services.ai_agent.domain.ports import Inventory, names_of
 
 TYPO_SCORE, TYPO_GAP, SUGGESTION_SCORE = 80.0, 5.0, 55.0
 _CANDIDATE = re.compile(r"(?<![a-z0-9_])[a-z0-9][a-z0-9_.:-]*")
+_TYPED_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-\d+")
+_GAP = re.compile(r"[ -]")
+_WORD = re.compile(r"(?<![a-z0-9])[a-z]{2,}(?![a-z0-9])|[가-힣]{2,}")
 _PARTS = re.compile(r"[a-z]+|\d+|[가-힣]+")
 _HOST_LIKE = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+|[a-z]{2,}\d{1,4}")
 _NOT_HOST = re.compile(
@@ -41,12 +46,15 @@ class NameIndex:
     names: Mapping[str, str]
     keys: Mapping[str, str]
     prefixes: frozenset[str]
-    pronounced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    spoken: re.Pattern[str] | None = None
+    pronounced: Mapping[str, tuple[str, ...]]
+    spoken: re.Pattern[str]
+    by_part: Mapping[str, frozenset[str]]
+    other_words: frozenset[str]
 
     @classmethod
-    def build(cls, servers: Sequence[str], lexicon: Lexicon) -> "NameIndex":
-        """Index these names; a form that two servers share stands for neither."""
+    def build(cls, inventory: Inventory, lexicon: Lexicon) -> "NameIndex":
+        """Index the names of the servers; a form that two of them share stands for neither."""
+        servers = names_of(inventory.servers)
         names = {name.lower(): name for name in servers}
         shorts = _unique((name.lower().split(".")[0], name) for name in servers if not re.fullmatch(r"[\d.:]+", name))
         keys = _unique((key, name) for name in servers for key in {_key(name.lower()), _key(name.lower().split(".")[0])})
@@ -56,16 +64,24 @@ class NameIndex:
             for form in forms
         }
         prefixes = frozenset(match[0] for name in names if (match := re.match(r"[a-z]+", name)))
-        words = sorted({*pronounced, *(prefix for prefix in prefixes if len(prefix) > 1)}, key=len, reverse=True)
+        spaced = {form for forms in lexicon.roles.values() for form in forms}
+        words = sorted({*pronounced, *spaced, *(prefix for prefix in prefixes if len(prefix) > 1)}, key=len, reverse=True)
         spoken = re.compile(
-            rf"(?<![a-z0-9가-힣])(?P<word>{'|'.join(map(re.escape, words))}){_GENERIC}(?P<sep>\s*[-_#]\s*|\s*)(?P<number>\d{{1,4}}){_AFTER_NUMBER}(?P<mark>\s*(?:번째|번|호기|호))?"
+            rf"(?<![a-z0-9가-힣])(?P<word>{'|'.join(re.escape(word).replace(chr(92) + ' ', r'[ -]?') for word in words)}){_GENERIC}"
+            rf"(?P<sep>\s*[-_#]\s*|\s*)(?P<number>\d{{1,4}}){_AFTER_NUMBER}(?P<mark>\s*(?:번째|번|호기|호))?"
         )
+        by_part: dict[str, set[str]] = {}
+        for name in servers:
+            for part in re.findall(r"[a-z]{2,}", name.lower()):
+                by_part.setdefault(part, set()).add(name)
         return cls(
             names=shorts | names,
             keys=keys,
             prefixes=prefixes,
             pronounced={word: tuple(forms) for word, forms in pronounced.items()},
             spoken=spoken,
+            by_part={part: frozenset(found) for part, found in by_part.items()},
+            other_words=frozenset(word.lower() for server in inventory.servers for word in (server.role, server.site)),
         )
 
     def find(self, text: str, lexicon: Lexicon) -> FoundNames:
@@ -85,7 +101,13 @@ class NameIndex:
             word = match[0].rstrip(".:-_")
             if exact := self._exact(word, lexicon):
                 take(match.start(), match.start() + len(word), exact)
-        for match in list(self.spoken.finditer(text)) if self.spoken else ():
+        for match in list(_CANDIDATE.finditer(text)):
+            word = match[0].rstrip(".:-_")
+            if _TYPED_NAME.fullmatch(word) and word not in self.other_words and (guess := self._typo(word)):
+                take(match.start(), match.start() + len(word), guess)
+        for start, end, name in self._by_parts(text, lexicon):
+            take(start, end, name)
+        for match in list(self.spoken.finditer(text)):
             if TAKEN in match[0]:
                 continue
             found = self._spoken_name(match)
@@ -101,10 +123,9 @@ class NameIndex:
                 take(match.start(), match.end(), said, "unknown_name")
         for match in list(_CANDIDATE.finditer(text)):
             word = match[0].rstrip(".:-_")
-            if TAKEN in match[0] or _NOT_HOST.fullmatch(word) or self._known_word(word, lexicon):
+            if TAKEN in match[0] or _NOT_HOST.fullmatch(word) or word in self.other_words or self._known_word(word, lexicon):
                 continue
-            guess = self._typo(word)
-            if guess is not None:
+            if guess := self._typo(word):
                 take(match.start(), match.start() + len(word), guess)
             elif _HOST_LIKE.fullmatch(word) and (
                 any(char.isdigit() for char in word) or re.split(r"[-_.]", word)[0] in self.prefixes
@@ -120,8 +141,37 @@ class NameIndex:
             return self.names[word]
         return self.keys.get(_key(word)) if re.search(r"[a-z]", word) and re.search(r"\d", word) else None
 
+    def _by_parts(self, text: str, lexicon: Lexicon) -> list[tuple[int, int, str]]:
+        """Neighbouring words that only one name has among its parts: "primary db" for db-primary-seoul-1."""
+        words = [(match.start(), match.end(), self._part(match[0], lexicon)) for match in _WORD.finditer(text)]
+        found: list[tuple[int, int, str]] = []
+        place = 0
+        while place < len(words):
+            for size in (3, 2):
+                window = words[place : place + size]
+                parts = {part for _, _, part in window if part}
+                gaps = [text[one[1] : other[0]] for one, other in pairwise(window)]
+                if len(window) < size or len(parts) < size or any(gap.strip(" -_") for gap in gaps):
+                    continue
+                names = frozenset.intersection(*(self.by_part[part] for part in parts))
+                if len(names) == 1:
+                    found.append((window[0][0], window[-1][1], next(iter(names))))
+                    place += size - 1
+                    break
+            place += 1
+        return found
+
+    def _part(self, word: str, lexicon: Lexicon) -> str:
+        """The part of a name that the word spells, in either script; empty when there is none."""
+        if word in self.by_part:
+            return word
+        spelled = next((latin for form, latin in lexicon.spellings.items() if word.startswith(form)), "")
+        forms = (spelled, *self.pronounced.get(word, ()))
+        return next((form for form in forms if form in self.by_part), "")
+
     def _spoken_name(self, match: re.Match[str]) -> str | None:
-        forms = (match["word"], *self.pronounced.get(match["word"], ()))
+        word = _GAP.sub("", match["word"])
+        forms = (word, *self.pronounced.get(word, ()))
         found = {self.keys[key] for form in forms if (key := _key(f"{form}{match['number']}")) in self.keys}
         return found.pop() if len(found) == 1 else None
 

@@ -29,10 +29,25 @@ def find_roles(tokens: Sequence[Token], inventory: Inventory, lexicon: Lexicon) 
     return tuple(found), parts
 
 
-def as_known(token: Token, inventory: Inventory) -> Token:
-    """An unknown word that is, or is written like, the name of a series, or is the role of a server here, becomes that."""
+def find_sites(tokens: Sequence[Token], inventory: Inventory) -> tuple[str, ...]:
+    """The sites that are meant, as the servers call them."""
+    wanted = {token.value for token in tokens if token.kind == "site"}
+    return tuple(sorted({server.site for server in inventory.servers if wanted & _site_words(server.site)}))
+
+
+def _site_words(site: str) -> set[str]:
+    """What a site may be called: seoul-1, or seoul."""
+    return {site.lower(), _JOINT.split(site.lower())[0]} if site else set()
+
+
+def as_known(token: Token, inventory: Inventory, lexicon: Lexicon) -> Token:
+    """An unknown word that is, or is written like, the name of a series, or is a role or site of a server here, becomes that."""
     if token.kind != "unknown":
         return token
+    sites = set().union(*(_site_words(server.site) for server in inventory.servers))
+    spelled = next((latin for form, latin in lexicon.spellings.items() if token.surface.startswith(form)), token.surface)
+    if spelled in sites:
+        return replace(token, kind="site", value=spelled)
     series = next((name for name in inventory.series_names if name.lower() == token.surface), None)
     if series is not None:
         return replace(token, kind="metric", value=series)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.ai_agent.domain.interpretation import MIRRORED, Aggregation, Condition, Direction, Order
 from services.ai_agent.domain.nlq.lexicon import Lexicon
-from services.ai_agent.domain.nlq.roles import find_roles
+from services.ai_agent.domain.nlq.roles import find_roles, find_sites
 from services.ai_agent.domain.nlq.segment import Token
 from services.ai_agent.domain.nlq.thresholds import Threshold, find_between, find_thresholds
 from services.ai_agent.domain.ports import Inventory
@@ -28,6 +28,7 @@ class Slots:
     aggregation: Aggregation | None
     excluded: tuple[str, ...]
     roles: tuple[str, ...]
+    sites: tuple[str, ...]
     severity: str | None
     used: tuple[Token, ...]
     spent: frozenset[int]
@@ -63,6 +64,7 @@ def read_slots(text: str, tokens: Sequence[Token], inventory: Inventory, lexicon
         aggregation=aggregation,
         excluded=excluded,
         roles=roles,
+        sites=find_sites(tokens, inventory),
         severity=next((token.value for token in tokens if token.kind == "severity"), None),
         used=(*excluded_parts, *metric_parts, *direction_parts, *parts, *limit_parts, *aggregation_parts, *role_parts),
         spent=spent,

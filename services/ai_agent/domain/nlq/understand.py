@@ -17,7 +17,7 @@ from services.ai_agent.domain.nlq.settle import settle
 from services.ai_agent.domain.nlq.slots import read_slots
 from services.ai_agent.domain.nlq.text import normalise
 from services.ai_agent.domain.nlq.times import FoundTime, TimeGrammar
-from services.ai_agent.domain.ports import Inventory, names_of
+from services.ai_agent.domain.ports import Inventory
 
 _P95 = re.compile(r"(?<!\d)95(?:th)?[ -]?(?:percentile|백분위수?|\s*백분위수?|\s*퍼센타일|\s*분위수?)")
 _EMPTY_KINDS = frozenset({"noise", "unknown", "ood", "action", "number", "negation"})
@@ -38,7 +38,7 @@ class Understander:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
-        self._index: tuple[tuple[str, ...], NameIndex] | None = None
+        self._index: tuple[tuple[tuple[str, str, str], ...], NameIndex] | None = None
 
     def understand(self, query: str, around: Surroundings) -> Interpretation:
         """The interpretation of the question; never fails: what is not understood is listed as such."""
@@ -48,14 +48,14 @@ class Understander:
         masked, percentile = _take_p95(time.text)
         masked, numbers = find_numbers(masked)
         words = correct_korean(segment(masked, self._lexicon), self._lexicon)
-        words = [as_known(token, around.inventory) for token in words]
+        words = [as_known(token, around.inventory, self._lexicon) for token in words]
         tokens = sorted([*words, *names.tokens, *time.tokens, *percentile, *numbers], key=lambda token: token.start)
         return _interpret(text, tokens, names, time, around.inventory, self._lexicon)
 
     def _names(self, inventory: Inventory) -> NameIndex:
-        servers = names_of(inventory.servers)
-        if self._index is None or self._index[0] != servers:
-            self._index = (servers, NameIndex.build(servers, self._lexicon))
+        known = tuple((server.name, server.role, server.site) for server in inventory.servers)
+        if self._index is None or self._index[0] != known:
+            self._index = (known, NameIndex.build(inventory, self._lexicon))
         return self._index[1]
 
 
@@ -77,6 +77,7 @@ def _interpret(
             excluded=slots.excluded,
             unknown_servers=names.unknown,
             roles=slots.roles,
+            sites=slots.sites,
             conditions=slots.conditions,
             either=slots.either,
             limit=slots.limit,
