@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from services.common.id_rows import find
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.matching import matches
 from services.metrics.domain.ports import Columns, IdArray, Labels, Matcher, SampleStore
@@ -71,7 +72,7 @@ class Subscription:
 
     def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
         """The wanted rows, and the series among them that come for the first time."""
-        unseen = np.setdiff1d(columns.ids, self._seen)
+        unseen = np.unique(columns.ids[find(columns.ids, self._seen) < 0])
         series: list[tuple[int, Labels]] = []
         if len(unseen):
             labelled = zip(unseen.tolist(), self._store.labels_of(unseen), strict=True)
@@ -80,7 +81,7 @@ class Subscription:
             self._wanted = np.union1d(self._wanted, np.array([series_id for series_id, _ in series], np.uint64))
         if len(self._wanted) == len(self._seen):
             return columns, series
-        return columns.take(np.isin(columns.ids, self._wanted)), series
+        return columns.take(find(columns.ids, self._wanted) >= 0), series
 
     def _wants(self, labels: Labels) -> bool:
         return not self._selectors or any(matches(matchers, labels) for matchers in self._selectors)

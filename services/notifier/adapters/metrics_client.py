@@ -11,6 +11,7 @@ import numpy.typing as npt
 from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from services.common.errors import InvalidArgumentError, UnavailableError, from_rpc_error
+from services.common.id_rows import IdRows
 from services.notifier.domain.labels import METRIC_NAME
 from services.notifier.domain.ports import Sample
 
@@ -74,9 +75,7 @@ class _SeriesNames:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
-        self._number_of_id: dict[int, int] = {}
-        self._ids: npt.NDArray[np.uint64] = np.empty(0, np.uint64)
-        self._number: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        self._number_of_id = IdRows()
 
     def define(self, definitions: Iterable[label_pb2.SeriesDefinition]) -> None:
         """Says which metrics the series are of."""
@@ -85,15 +84,10 @@ class _SeriesNames:
             if name not in self._numbers:
                 self._numbers[name] = len(self._names)
                 self._names.append(name)
-            self._number_of_id[series.id] = self._numbers[name]
+            self._number_of_id.put(series.id, self._numbers[name])
 
     def of(self, ids: npt.NDArray[np.uint64]) -> frozenset[str]:
         """Names of the metrics that these series are of; a series that was never defined has none."""
-        if len(self._ids) != len(self._number_of_id):
-            self._ids = np.array(sorted(self._number_of_id), np.uint64)
-            self._number = np.array([self._number_of_id[int(i)] for i in self._ids], np.int64)
-        if not len(self._ids):
-            return frozenset()
-        at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        numbers = np.unique(self._number[at[self._ids[at] == ids]])
-        return frozenset(self._names[number] for number in numbers)
+        numbers = self._number_of_id.rows(ids)
+        occurs = np.bincount(numbers + 1, minlength=1)[1:]  # what is not defined has the number -1
+        return frozenset(self._names[number] for number in np.flatnonzero(occurs).tolist())

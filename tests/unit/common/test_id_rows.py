@@ -1,0 +1,28 @@
+"""Rows of numeric ids."""
+
+import numpy as np
+
+from services.common.id_rows import IdRows, find
+
+
+def _ids(*ids: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    return np.array(ids, np.uint64)
+
+
+def test_places_in_an_ascending_array() -> None:
+    assert find(_ids(7, 1, 2**64 - 1, 3, 7), _ids(1, 3, 7)).tolist() == [2, 0, -1, 1, 2]
+    assert find(_ids(7), _ids()).tolist() == [-1]
+    assert find(_ids(), _ids(1)).tolist() == []
+
+
+def test_an_id_stands_for_the_row_it_was_given_last() -> None:
+    rows = IdRows()
+    assert rows.rows(_ids(5, 6)).tolist() == [-1, -1]
+
+    rows.put(2**63 + 5, 0)
+    rows.put(3, 1)
+    assert rows.rows(_ids(3, 2**63 + 5, 4)).tolist() == [1, 0, -1]
+
+    rows.put(3, 4)
+    rows.put(4, 2)
+    assert rows.rows(_ids(4, 3, 2**63 + 5)).tolist() == [2, 4, 0]
