@@ -69,6 +69,7 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         super().__init__()
         self.store_id = "store-1"
         self.ids: dict[tuple[tuple[str, str], ...], int] = {}
+        self.deleted = 0
         self.samples: dict[tuple[int, int], float] = {}
         self.refused_names: set[str] = set()
         self.answer: metrics_pb2.QueryResponse = metrics_pb2.QueryResponse()
@@ -82,6 +83,12 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         self.ids.clear()
         self.samples.clear()
 
+    def delete_all(self) -> None:
+        """Forget every series; its id is not given again."""
+        self.deleted = max(self.ids.values(), default=self.deleted)
+        self.ids.clear()
+        self.samples.clear()
+
     async def RegisterSeries(self, request: metrics_pb2.RegisterSeriesRequest, context: Any) -> metrics_pb2.RegisterSeriesResponse:
         self.called("RegisterSeries", request)
         ids, errors = [], []
@@ -91,7 +98,7 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
                 errors.append(metrics_pb2.RowError(index=index, reason="SERIES_LIMIT", message="too many series"))
                 ids.append(0)
             else:
-                ids.append(self.ids.setdefault(labels, len(self.ids) + 1))
+                ids.append(self.ids.setdefault(labels, self.deleted + len(self.ids) + 1))
         return metrics_pb2.RegisterSeriesResponse(ids=np.array(ids, "<u8").tobytes(), store_id=self.store_id, errors=errors)
 
     async def Write(self, request: metrics_pb2.WriteRequest, context: Any) -> metrics_pb2.WriteResponse:
@@ -103,7 +110,10 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         times = np.frombuffer(request.samples.timestamps_ms, "<i8").tolist()
         values = np.frombuffer(request.samples.values, "<f8").tolist()
         for index, (series_id, time_ms, value) in enumerate(zip(ids, times, values, strict=True)):
-            if time_ms > NOW_MS + FUTURE_MS:
+            if series_id <= self.deleted:
+                response.rejected += 1
+                response.errors.add(index=index, reason="UNKNOWN_SERIES", message=f"series {series_id} is not registered")
+            elif time_ms > NOW_MS + FUTURE_MS:
                 response.rejected += 1
                 response.errors.add(index=index, reason="IN_FUTURE", message="more than 10 minutes ahead")
             elif (series_id, time_ms) in self.samples:

@@ -1,7 +1,6 @@
 """Writes samples to the metrics service in columns."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -12,21 +11,33 @@ from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from services.common.errors import RefusedError
 from services.gateway.adapters.calls import call
 from services.gateway.domain.ports import Document
-from services.gateway.domain.samples import MAX_ERRORS, SampleBatch, SampleError, SeriesLabels
+from services.gateway.domain.samples import MAX_ERRORS, SampleBatch, SampleError
+from services.gateway.domain.series_table import SeriesLabels, SeriesTable
 
 MAX_SERIES_A_CALL: Final = 100_000
 MAX_SAMPLES_A_CALL: Final = 1_000_000
-MAX_CACHED_SERIES: Final = 1_000_000
 TIMEOUT_SECONDS: Final = 30.0
 UNKNOWN_STORE: Final = "UNKNOWN_STORE"
+UNKNOWN_SERIES: Final = "UNKNOWN_SERIES"
 
 
-@dataclass
 class _Store:
-    """The ids that one store gave; another store gives others, so a new one replaces the whole object."""
+    """The ids that one store gave to the series of one table; another store or table gets an object of its own."""
 
-    store_id: str = ""
-    ids: dict[SeriesLabels, int] = field(default_factory=dict)
+    def __init__(self, series: SeriesTable) -> None:
+        self.series = series
+        self.store_id = ""
+        self._ids: NDArray[np.uint64] = np.zeros(0, "<u8")
+
+    def ids(self, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Ids of series by number, 0 where there is none yet."""
+        if len(self._ids) < len(self.series):
+            self._ids = np.concatenate((self._ids, np.zeros(len(self.series), "<u8")))  # more than needed, so that it is rare
+        return self._ids[numbers]
+
+    def learn(self, numbers: NDArray[np.int64], ids: NDArray[np.uint64]) -> None:
+        """Remember ids; numbers are those that `ids` was asked for."""
+        self._ids[numbers] = ids
 
 
 class MetricsWriter:
@@ -34,7 +45,7 @@ class MetricsWriter:
 
     def __init__(self, stub: "metrics_pb2_grpc.MetricsServiceAsyncStub") -> None:
         self._stub = stub
-        self._store = _Store()
+        self._store: _Store | None = None
 
     async def write(self, batch: SampleBatch) -> Document:
         """Store the batch; returns its receipt once it is durable.
@@ -47,16 +58,16 @@ class MetricsWriter:
         except RefusedError as error:
             if error.reason != UNKNOWN_STORE:
                 raise
-            self._store = _Store()
+            self._store = None
             return await self._write(batch)
 
     async def _write(self, batch: SampleBatch) -> Document:
         receipt = {"accepted": 0, "rejected": batch.rejected, "duplicate": 0, "late": 0}
         errors = list(batch.errors)
         if batch.values:
-            store, refused = await self._register(batch.series)
-            ids = np.array([store.ids.get(labels, 0) for labels in batch.series], dtype="<u8")
-            columns = (ids[batch.series_index], np.array(batch.timestamps_ms, dtype="<i8"), np.array(batch.values, dtype="<f8"))
+            numbers = np.array(batch.series_index, np.int64)
+            store, refused = await self._register(batch.series, numbers)
+            columns = (store.ids(numbers), np.array(batch.timestamps_ms, dtype="<i8"), np.array(batch.values, dtype="<f8"))
             rows = np.arange(len(batch.values))
             if refused:
                 rows = np.flatnonzero(columns[0])
@@ -67,6 +78,8 @@ class MetricsWriter:
                 response = await self._send(batch, store, [column[part] for column in columns])
                 for name in receipt:
                     receipt[name] += getattr(response, name)
+                if any(error.reason == UNKNOWN_SERIES for error in response.errors):
+                    self._store = None  # a series was deleted; the next batch registers it again
                 errors.extend(
                     SampleError(batch.sample_index[part[error.index]], error.reason, error.message) for error in response.errors
                 )
@@ -84,37 +97,34 @@ class MetricsWriter:
         )
         return await call(self._stub.Write, request, TIMEOUT_SECONDS)
 
-    async def _register(self, series: list[SeriesLabels]) -> tuple[_Store, dict[SeriesLabels, metrics_pb2.RowError]]:
-        """A store that knows the series, and why it refused some.
+    async def _register(self, series: SeriesTable, numbers: NDArray[np.int64]) -> tuple[_Store, dict[int, metrics_pb2.RowError]]:
+        """A store that knows the series of these numbers, and why it refused some.
 
         A refusal is not remembered: the limit behind it may have been raised since.
         """
         store = self._store
-        refused: dict[SeriesLabels, metrics_pb2.RowError] = {}
-        missing = [labels for labels in series if labels not in store.ids]
-        if missing and len(store.ids) + len(missing) > MAX_CACHED_SERIES:
-            store = self._store = _Store(store.store_id)
-            missing = series
+        if store is None or store.series is not series:
+            store = self._store = _Store(series)
+        refused: dict[int, metrics_pb2.RowError] = {}
+        missing = np.unique(numbers[store.ids(numbers) == 0])
         for start in range(0, len(missing), MAX_SERIES_A_CALL):
             part = missing[start : start + MAX_SERIES_A_CALL]
-            request = metrics_pb2.RegisterSeriesRequest(series=[_label_set(labels) for labels in part])
+            request = metrics_pb2.RegisterSeriesRequest(series=[_label_set(series.labels[number]) for number in part.tolist()])
             response = await call(self._stub.RegisterSeries, request, TIMEOUT_SECONDS)
-            if response.store_id != store.store_id:
-                if store.ids:
-                    raise RefusedError("the store of samples was replaced", reason=UNKNOWN_STORE)
-                store = self._store = _Store(response.store_id)
-            refused.update({part[error.index]: error for error in response.errors})
-            ids = np.frombuffer(response.ids, dtype="<u8").tolist()
-            store.ids.update((labels, series_id) for labels, series_id in zip(part, ids, strict=True) if series_id)
+            if store.store_id not in ("", response.store_id):
+                raise RefusedError("the store of samples was replaced", reason=UNKNOWN_STORE)
+            store.store_id = response.store_id
+            store.learn(part, np.frombuffer(response.ids, dtype="<u8"))
+            refused.update({int(part[error.index]): error for error in response.errors})
         return store, refused
 
 
 def _errors_of_refused(
-    batch: SampleBatch, ids: NDArray[np.uint64], refused: dict[SeriesLabels, metrics_pb2.RowError]
+    batch: SampleBatch, ids: NDArray[np.uint64], refused: dict[int, metrics_pb2.RowError]
 ) -> Iterable[SampleError]:
     for row in np.flatnonzero(ids == 0)[:MAX_ERRORS].tolist():
-        error = refused.get(batch.series[batch.series_index[row]])
-        reason, message = (error.reason, error.message) if error else ("UNKNOWN_SERIES", "the store gave the series no id")
+        error = refused.get(batch.series_index[row])
+        reason, message = (error.reason, error.message) if error else (UNKNOWN_SERIES, "the store gave the series no id")
         yield SampleError(batch.sample_index[row], reason, message)
 
 

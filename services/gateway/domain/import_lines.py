@@ -10,14 +10,19 @@ import orjson
 
 from services.common.errors import FieldError, InvalidArgumentError
 from services.gateway.domain.samples import BadSampleError, SampleBatch, checked_labels, name_problem
+from services.gateway.domain.series_table import SeriesTable
 
 MAX_LINES: Final = 100_000
 _FIELDS: Final = frozenset(("metric", "timestamps", "values"))
 _LAST_MS: Final = 253_402_300_800_000  # the year 10000
 
 
-def parse_lines(body: bytes) -> SampleBatch:
+def parse_lines(body: bytes, series: SeriesTable) -> SampleBatch:
     """Columns of a body of lines; a wrong line is refused as a whole and does not spoil the others.
+
+    Args:
+        body: the lines.
+        series: the series known so far; those that are new are added to it.
 
     Raises:
         InvalidArgumentError: there is no line, or there are too many.
@@ -26,7 +31,7 @@ def parse_lines(body: bytes) -> SampleBatch:
     if not 0 < len(lines) <= MAX_LINES:
         problem = f"must have 1 to {MAX_LINES:,} lines, each a JSON object"
         raise InvalidArgumentError(f"the body {problem}", fields=[FieldError("body", problem)])
-    batch = SampleBatch(is_history=True)
+    batch = SampleBatch(series, is_history=True)
     for index, line in enumerate(lines):
         try:
             _add_line(batch, index, orjson.loads(line))
@@ -54,8 +59,8 @@ def _add_line(batch: SampleBatch, index: int, line: Any) -> None:
         raise BadSampleError("INVALID_TIMESTAMP", "timestamps must be Unix milliseconds, whole numbers")
     if not set(map(type, values)) <= {int, float}:
         raise BadSampleError("INVALID_VALUE", "values must be numbers")
-    batch.series_index.extend([len(batch.series)] * len(times))
-    batch.series.append(tuple(sorted((*labels, ("__name__", name)))))
+    number = batch.series.number(tuple(sorted((*labels, ("__name__", name)))))
+    batch.series_index.extend([number] * len(times))
     batch.timestamps_ms.extend(times)
     batch.values.extend(values)
     batch.sample_index.extend([index] * len(times))

@@ -1,8 +1,8 @@
 """JSON samples into columns, the wrong ones into errors that name them.
 
-`[{"server": "web-01", "timestamp": "…", "metrics": {"cpu": 12.5}, "labels": {}}, …]` becomes, for its n values, a list of the
-distinct series and three columns of length n. Names and labels are checked once for each distinct series and not for each value,
-which leaves a dictionary look-up and a type check as the work a value costs.
+`[{"server": "web-01", "timestamp": "…", "metrics": {"cpu": 12.5}, "labels": {}}, …]` becomes, for its n values, three columns of
+length n. Names and labels are checked when a series comes for the first time and are known by it in every later request, which leaves
+a few look-ups as the work that a sample costs, however many values it has.
 """
 
 import math
@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.common.errors import FieldError, InvalidArgumentError
+from services.gateway.domain.series_table import SeriesGroup, SeriesLabels, SeriesTable
 
 MAX_ERRORS: Final = 100
 MAX_SERVER_LENGTH: Final = 253  # of a DNS name, RFC 1035
@@ -24,9 +25,8 @@ _SAMPLE_FIELDS: Final = frozenset(("server", "timestamp", "metrics", "labels"))
 _BATCH_FIELDS: Final = frozenset(("batch_id", "samples"))
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-
-SeriesLabels = tuple[tuple[str, str], ...]
-"""Labels in ascending order of name, `__name__` and `server` among them."""
+_NUMBERS: Final = frozenset((int, float))  # and not bool, which is an int to isinstance
+_TIMES: Final = frozenset((int, float, str))
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class SampleBatch:
     """What of a request can be stored.
 
     Attributes:
+        series: labels of series by number.
         batch_id: as the caller named it; may be empty.
-        series: the distinct series.
-        series_index: for each value, its place in `series`.
+        series_index: for each value, the number of its series.
         timestamps_ms: for each value, Unix milliseconds.
         values: for each value, the number; may be infinite, which the store refuses.
         sample_index: for each value, the sample in the request that held it.
@@ -54,8 +54,8 @@ class SampleBatch:
         is_history: whether samples may be older than the newest of their series by more than the live limit.
     """
 
+    series: SeriesTable
     batch_id: str = ""
-    series: list[SeriesLabels] = field(default_factory=list)
     series_index: list[int] = field(default_factory=list)
     timestamps_ms: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
@@ -80,30 +80,22 @@ class BadSampleError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Samples of one server with one set of labels: the place of each name's series."""
-
-    labels: SeriesLabels
-    places: dict[str, int]
-
-
-def parse_batch(document: object, now_ms: int) -> SampleBatch:
+def parse_batch(document: object, now_ms: int, series: SeriesTable) -> SampleBatch:
     """Columns of a decoded request.
 
     Args:
         document: what the JSON decoder gave.
         now_ms: time of samples that have none.
+        series: the series known so far; those that are new are added to it.
 
     Raises:
         InvalidArgumentError: when the request as a whole has the wrong shape; a wrong sample alone does not raise.
     """
-    batch = SampleBatch(batch_id=_batch_id(document))
-    groups: dict[Any, _Group] = {}
-    times: dict[str, int] = {}
+    batch = SampleBatch(series, batch_id=_batch_id(document))
+    times: dict[Any, int] = {}
     for index, sample in enumerate(_samples(document)):
         try:
-            _add_sample(batch, index, sample, groups, times, now_ms)
+            _add_sample(batch, index, sample, times, now_ms)
         except BadSampleError as error:
             metrics = sample.get("metrics") if type(sample) is dict else None
             batch.refuse(index, error.reason, error.message, max(1, len(metrics)) if type(metrics) is dict else 1)
@@ -130,7 +122,7 @@ def _samples(document: Any) -> Sequence[Any]:
     return samples
 
 
-def _add_sample(batch: SampleBatch, index: int, sample: Any, groups: dict[Any, _Group], times: dict[str, int], now_ms: int) -> None:
+def _add_sample(batch: SampleBatch, index: int, sample: Any, times: dict[Any, int], now_ms: int) -> None:
     if type(sample) is not dict:
         raise BadSampleError("INVALID_SAMPLE", "a sample must be an object")
     if not sample.keys() <= _SAMPLE_FIELDS:
@@ -138,48 +130,42 @@ def _add_sample(batch: SampleBatch, index: int, sample: Any, groups: dict[Any, _
     metrics = sample.get("metrics")
     if type(metrics) is not dict or not metrics:
         raise BadSampleError("INVALID_METRICS", "metrics must be an object with at least one number")
-    group = _group(sample.get("server"), sample.get("labels"), groups)
+    group = _group(sample.get("server"), sample.get("labels"), batch.series)
     timestamp = sample.get("timestamp")
-    if timestamp is None:
-        time_ms = now_ms
-    elif type(timestamp) is str and (known := times.get(timestamp)) is not None:
-        time_ms = known
-    else:
-        time_ms = _time_ms(timestamp)
-        if type(timestamp) is str:
-            times[timestamp] = time_ms
-    places = group.places
+    time_ms = now_ms if timestamp is None else _known_time_ms(timestamp, times)
+    if not metrics.keys() <= group.numbers.keys() or not _NUMBERS.issuperset(map(type, metrics.values())):
+        metrics = _sound(batch, index, metrics, group)
+    batch.series_index.extend(map(group.numbers.__getitem__, metrics))
+    batch.timestamps_ms.extend([time_ms] * len(metrics))
+    batch.values.extend(metrics.values())
+    batch.sample_index.extend([index] * len(metrics))
+
+
+def _sound(batch: SampleBatch, index: int, metrics: dict[str, Any], group: SeriesGroup) -> dict[str, float]:
+    """The values that can be stored, their series numbered; the others are refused."""
+    sound: dict[str, float] = {}
     for name, value in metrics.items():
-        kind = type(value)
-        if kind is not float and kind is not int:
+        if type(value) not in _NUMBERS:
             batch.refuse(index, "INVALID_VALUE", f"the value of {name[:100]!r} must be a number, not {_described(value)}")
             continue
-        place = places.get(name)
-        if place is None:
-            problem = name_problem(name)
-            if problem:
+        if name not in group.numbers:
+            if problem := name_problem(name):
                 batch.refuse(index, "INVALID_NAME", problem)
                 continue
-            place = places[name] = len(batch.series)
-            batch.series.append(tuple(sorted((*group.labels, ("__name__", name)))))
-        batch.series_index.append(place)
-        batch.timestamps_ms.append(time_ms)
-        batch.values.append(value)
-        batch.sample_index.append(index)
+            group.numbers[name] = batch.series.number(tuple(sorted((*group.labels, ("__name__", name)))))
+        sound[name] = value
+    return sound
 
 
-def _group(server: Any, labels: Any, groups: dict[Any, _Group]) -> _Group:
+def _group(server: Any, labels: Any, series: SeriesTable) -> SeriesGroup:
     """The group of a sample; what was checked once is found again by server and labels."""
     try:
         key = server if labels is None else (server, tuple(labels.items()))
-        group = groups.get(key)
+        group = series.groups.get(key)
     except (AttributeError, TypeError):  # labels that are no object, or values that are no text
         group = None
         key = None
-    if group is None:
-        group = _Group(checked_labels(server, labels), {})
-        groups[key] = group
-    return group
+    return group or series.add_group(key, checked_labels(server, labels))
 
 
 def checked_labels(server: Any, labels: Any) -> SeriesLabels:
@@ -211,6 +197,15 @@ def name_problem(name: str) -> str:
     if not name or len(name) > MAX_NAME_LENGTH or _CONTROL.search(name):
         return f"a metric needs a name of 1 to {MAX_NAME_LENGTH} characters without control characters"
     return ""
+
+
+def _known_time_ms(timestamp: Any, times: dict[Any, int]) -> int:
+    """The time; samples of one request often share it, so those read before are kept in `times`."""
+    known = times.get(timestamp) if type(timestamp) in _TIMES else None
+    if known is None:
+        known = _time_ms(timestamp)
+        times[timestamp] = known
+    return known
 
 
 def _time_ms(timestamp: Any) -> int:

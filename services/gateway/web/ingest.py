@@ -9,6 +9,7 @@ from services.common.telemetry import Telemetry
 from services.gateway.domain.import_lines import parse_lines
 from services.gateway.domain.ports import SampleWriter
 from services.gateway.domain.samples import SampleBatch, parse_batch
+from services.gateway.domain.series_table import SeriesTable
 from services.gateway.web.body import LARGE_BYTES, decode_json, read_bytes, read_json_bytes
 from services.gateway.web.respond import json_response
 
@@ -19,6 +20,7 @@ class IngestHandlers:
     def __init__(self, writer: SampleWriter, clock: Clock, telemetry: Telemetry) -> None:
         self._writer = writer
         self._clock = clock
+        self._series = SeriesTable()
         self._samples = telemetry.counter("ingest_samples_total", "Values that came in, by what became of them.", ("outcome",))
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -26,15 +28,15 @@ class IngestHandlers:
         body = await read_json_bytes(request)
         now_ms = round(self._clock.now() * 1000)
         if len(body) > LARGE_BYTES:
-            batch = await asyncio.to_thread(_parse, body, now_ms)
+            batch = await asyncio.to_thread(_parse, body, now_ms, self._known_series())
         else:
-            batch = _parse(body, now_ms)
+            batch = _parse(body, now_ms, self._known_series())
         return await self._store(batch)
 
     async def history(self, request: web.Request) -> web.Response:
         """Lines of one series each, with times of any age within retention; answers once they are durable."""
         body = await read_bytes(request)
-        return await self._store(await asyncio.to_thread(parse_lines, body))
+        return await self._store(await asyncio.to_thread(parse_lines, body, self._known_series()))
 
     async def _store(self, batch: SampleBatch) -> web.Response:
         receipt = await self._writer.write(batch)
@@ -42,6 +44,11 @@ class IngestHandlers:
             self._samples.labels(outcome).inc(receipt[outcome])
         return json_response(receipt)
 
+    def _known_series(self) -> SeriesTable:
+        if self._series.is_full:
+            self._series = SeriesTable()
+        return self._series
 
-def _parse(body: bytes, now_ms: int) -> SampleBatch:
-    return parse_batch(decode_json(body), now_ms)
+
+def _parse(body: bytes, now_ms: int, series: SeriesTable) -> SampleBatch:
+    return parse_batch(decode_json(body), now_ms, series)

@@ -16,6 +16,7 @@ from services.gateway.adapters.metrics_writer import MetricsWriter
 from services.gateway.adapters.suite import merge_expositions
 from services.gateway.adapters.token_file import load_or_create_token
 from services.gateway.domain.samples import parse_batch
+from services.gateway.domain.series_table import SeriesTable
 from tests.support.gateway_peers import NOW_MS, FakeMetrics
 
 
@@ -34,10 +35,9 @@ class _Stub:
         return await self._service.Write(request, None)
 
 
-def _batch(count: int, server: str = "a") -> Any:
-    return parse_batch(
-        {"samples": [{"server": server, "timestamp": NOW_MS / 1000 - k, "metrics": {f"m{k % 7}": k}} for k in range(count)]}, NOW_MS
-    )
+def _batch(count: int, series: SeriesTable, server: str = "a") -> Any:
+    samples = [{"server": server, "timestamp": NOW_MS / 1000 - k, "metrics": {f"m{k % 7}": k}} for k in range(count)]
+    return parse_batch({"samples": samples}, NOW_MS, series)
 
 
 def _writer(service: FakeMetrics) -> MetricsWriter:
@@ -54,7 +54,7 @@ async def test_large_batches_go_in_parts_and_errors_keep_their_samples(monkeypat
         for k in range(35)
     ]
 
-    receipt = await _writer(service).write(parse_batch({"samples": samples}, NOW_MS))
+    receipt = await _writer(service).write(parse_batch({"samples": samples}, NOW_MS, SeriesTable()))
 
     assert (receipt["accepted"], receipt["rejected"]) == (33, 2)
     assert [error["index"] for error in receipt["errors"]] == [13, 31]
@@ -62,24 +62,50 @@ async def test_large_batches_go_in_parts_and_errors_keep_their_samples(monkeypat
     assert service.calls.count("RegisterSeries") == 3
 
 
-async def test_the_cache_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_writer, "MAX_CACHED_SERIES", 10)
+async def test_what_is_known_is_registered_once() -> None:
+    service = FakeMetrics()
+    writer, series = _writer(service), SeriesTable()
+
+    receipts = [await writer.write(_batch(count, series, server)) for count, server in ((3, "a"), (7, "a"), (7, "b"), (7, "a"))]
+
+    assert [receipt["accepted"] for receipt in receipts] == [3, 4, 7, 0]
+    assert [len(request.series) for request in service.requests if isinstance(request, metrics_pb2.RegisterSeriesRequest)] == [
+        3,
+        4,
+        7,
+    ]
+
+
+async def test_a_new_table_of_series_has_its_own_ids() -> None:
     service = FakeMetrics()
     writer = _writer(service)
 
-    receipts = [await writer.write(_batch(7, server)) for server in ("a", "b", "a", "b")]
+    receipts = [await writer.write(_batch(7, SeriesTable(), server)) for server in ("a", "b", "a", "b")]
 
     assert [receipt["accepted"] for receipt in receipts] == [7, 7, 0, 0]
     assert [receipt["duplicate"] for receipt in receipts] == [0, 0, 7, 7]
 
 
+async def test_a_series_deleted_from_the_store_is_registered_again() -> None:
+    service = FakeMetrics()
+    writer, series = _writer(service), SeriesTable()
+    await writer.write(_batch(3, series))
+    service.delete_all()
+
+    receipts = [await writer.write(_batch(3, series)) for _ in range(2)]
+
+    assert [receipt["rejected"] for receipt in receipts] == [3, 0]
+    assert receipts[0]["errors"][0]["reason"] == "UNKNOWN_SERIES"
+    assert receipts[1]["accepted"] == 3
+
+
 async def test_a_store_replaced_between_two_registrations_is_no_mixture() -> None:
     service = FakeMetrics()
-    writer = _writer(service)
-    await writer.write(_batch(3))
+    writer, series = _writer(service), SeriesTable()
+    await writer.write(_batch(3, series))
     service.replace_store()
 
-    receipt = await writer.write(_batch(7))
+    receipt = await writer.write(_batch(7, series))
 
     assert receipt["accepted"] == 7
     assert sorted({series_id for series_id, _ in service.samples}) == list(range(1, 8))
@@ -87,7 +113,7 @@ async def test_a_store_replaced_between_two_registrations_is_no_mixture() -> Non
 
 async def test_columns_are_little_endian_and_of_one_length() -> None:
     service = FakeMetrics()
-    await _writer(service).write(_batch(5))
+    await _writer(service).write(_batch(5, SeriesTable()))
 
     samples = service.requests[-1].samples
     assert np.frombuffer(samples.values, "<f8").tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -73,3 +73,23 @@ def test_a_new_upstream_stream_may_give_other_ids() -> None:
     _update(figures, (7, NOW_MS + 2, 2.0))
 
     assert figures.all(NOW_MS)["a"]["cpu"] == 2.0
+
+
+def test_of_samples_in_one_batch_the_newest_stays_and_of_one_time_the_last() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a"))
+    figures.define(2, _labels("memory", "a"))
+    _update(figures, (1, NOW_MS, 5.0), (2, NOW_MS, 6.0), (1, NOW_MS - 1, 4.0), (2, NOW_MS, 7.0))
+
+    assert figures.all(NOW_MS) == {"a": {"cpu": 5.0, "memory": 7.0, "time": "2023-11-14T22:13:20.000Z"}}
+
+
+def test_many_series_are_kept_apart() -> None:
+    figures = LiveFigures()
+    for k in range(300):
+        figures.define(1000 - k, _labels("cpu", f"web-{k:03}"))
+        _update(figures, (1000 - k, NOW_MS, float(k)))
+
+    assert [(server, found["cpu"]) for server, found in figures.all(NOW_MS).items()] == [
+        (f"web-{k:03}", float(k)) for k in range(300)
+    ]

@@ -2,7 +2,9 @@ import orjson
 import pytest
 
 from services.common.errors import InvalidArgumentError
-from services.gateway.domain.import_lines import parse_lines
+from services.gateway.domain import import_lines
+from services.gateway.domain.samples import SampleBatch
+from services.gateway.domain.series_table import SeriesTable
 
 GOOD = {"metric": {"__name__": "cpu", "server": "a", "core": "1"}, "timestamps": [1000, 2000], "values": [1, 2.5]}
 
@@ -11,12 +13,16 @@ def lines(*documents: object) -> bytes:
     return b"\n".join(orjson.dumps(document) for document in documents)
 
 
+def parse_lines(body: bytes) -> SampleBatch:
+    return import_lines.parse_lines(body, SeriesTable())
+
+
 def test_each_line_is_a_stretch_of_one_series() -> None:
     batch = parse_lines(
         lines(GOOD, {**GOOD, "metric": {"__name__": "memory", "server": "a"}, "timestamps": [3000], "values": [7]}) + b"\n\n"
     )
     assert batch.is_history
-    assert batch.series == [(("__name__", "cpu"), ("core", "1"), ("server", "a")), (("__name__", "memory"), ("server", "a"))]
+    assert batch.series.labels == [(("__name__", "cpu"), ("core", "1"), ("server", "a")), (("__name__", "memory"), ("server", "a"))]
     assert (batch.series_index, batch.timestamps_ms, batch.values) == ([0, 0, 1], [1000, 2000, 3000], [1, 2.5, 7])
     assert batch.sample_index == [0, 0, 1]
     assert batch.errors == []
