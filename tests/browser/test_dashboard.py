@@ -59,7 +59,7 @@ async def test_the_token_behind_the_address_opens_the_fleet_and_leaves_no_trace(
     await page.open(f"{stack.url}/#token={TOKEN}")
     await page.until("document.querySelectorAll('.server').length >= 21", 30)
     assert TOKEN not in str(await page.run("location.href"))
-    assert await page.run("document.querySelector('.live').classList.contains('on')")
+    await page.until("document.querySelector('.live').classList.contains('on')")
     await assert_nothing_overflows(page)
     await keep_picture(page, "fleet-en")
 
