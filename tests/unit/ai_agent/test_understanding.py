@@ -50,8 +50,11 @@ def test_intent_and_slots(expected: dict[str, Any]) -> None:
         "more_metrics": list(asked.more_metrics),
         "servers": list(asked.servers),
         "unknown_servers": [unknown.name for unknown in asked.unknown_servers],
+        "excluded": list(asked.excluded),
         "roles": list(asked.roles),
         "conditions": [[each.metric, each.op, each.value] for each in asked.conditions],
+        "either": asked.either or None,
+        "by_role": asked.by_role or None,
         "limit": asked.limit,
         "order": asked.order,
         "aggregation": asked.aggregation,
@@ -172,3 +175,53 @@ def test_the_same_question_is_understood_the_same_way() -> None:
 )
 def test_nonsense_never_fails(text: str) -> None:
     assert isinstance(understand(text), Interpretation)
+
+
+DEMO_FLEET = Inventory(
+    tuple(
+        ServerInfo(name, role, site=site)
+        for name, role, site in (
+            ("api-03", "api", "tokyo-1"),
+            ("db-primary-seoul-1", "database", "seoul-1"),
+            ("db-replica-busan-1", "database", "busan-1"),
+            ("db-replica-tokyo-1", "database", "tokyo-1"),
+            ("lb-02", "load_balancer", "busan-1"),
+            ("storage-01", "storage", "seoul-1"),
+            ("web-03", "web", "busan-1"),
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "servers", "roles", "sites"),
+    [
+        ("db primary 상태", ("db-primary-seoul-1",), (), ()),
+        ("primary db cpu", ("db-primary-seoul-1",), (), ()),
+        ("디비 프라이머리 메모리", ("db-primary-seoul-1",), (), ()),
+        ("도쿄 레플리카 상태", ("db-replica-tokyo-1",), (), ()),
+        ("db-primary-soul-1 cpu", ("db-primary-seoul-1",), (), ()),
+        ("로드 밸런서 2번 cpu", ("lb-02",), (), ()),
+        ("storage-01 disk", ("storage-01",), (), ()),
+        ("스토리지 서버 상태", (), ("storage",), ()),
+        ("db 서버 디스크", (), ("database",), ()),
+        ("load on the load balancers", (), ("load_balancer",), ()),
+        ("서울 서버 상태", (), (), ("seoul-1",)),
+        ("부산 웹 서버 메모리", (), ("web",), ("busan-1",)),
+        ("tokyo servers with cpu above 50", (), (), ("tokyo-1",)),
+    ],
+)
+def test_parts_of_names_roles_and_sites(
+    text: str, servers: tuple[str, ...], roles: tuple[str, ...], sites: tuple[str, ...]
+) -> None:
+    asked = Understander(load_lexicon()).understand(text, Surroundings(DEMO_FLEET, AROUND.now_ms, SEOUL))
+    assert (asked.servers, asked.roles, asked.sites) == (servers, roles, sites)
+    assert asked.intent is not Intent.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text", ["what is the temperature in Seoul today?", "서울 날씨 어때?", "서울 맛집 추천", "how many people live in Tokyo?"]
+)
+def test_a_place_alone_is_no_question_about_servers(text: str) -> None:
+    asked = Understander(load_lexicon()).understand(text, Surroundings(DEMO_FLEET, AROUND.now_ms, SEOUL))
+    assert asked.intent is Intent.OUT_OF_SCOPE

@@ -33,8 +33,9 @@ class Entry:
 class Lexicon:
     """Surface forms by their first character, longest first, and what is derived from them.
 
-    `morphemes` may follow a Korean word, `words` and `korean_words` may be mistyped, `roles` are the forms of each role, and
-    `spellings` give the Latin form of words that names are made of, forms of `weak` are words of everyday life too, and words of `guard` are no typos of anything.
+    `morphemes` may follow a Korean word, `words` and `korean_words` may be mistyped, `roles` are the forms of each role,
+    `spellings` give the Latin form of words that names are made of, forms of `weak` are words of everyday life too, and words of
+    `guard` are no typos of anything.
     """
 
     by_first: Mapping[str, tuple[tuple[re.Pattern[str], Entry], ...]]
@@ -62,7 +63,7 @@ class Lexicon:
             return self._korean_typo(word)
         if len(word) < 4 or not word.isalpha():
             return None
-        hits = process.extract(word, list(self.words), scorer=OSA.distance, limit=8, score_cutoff=1 if len(word) < 8 else 2)
+        hits = process.extract(word, list(self.words), scorer=OSA.distance, limit=8, score_cutoff=1 if len(word) < 10 else 2)
         near = [(form, distance) for form, distance, _ in hits if form[0] == word[0] and len(form) >= 4]
         nearest = [form for form, distance in near if distance == min(each for _, each in near)]
         # Of forms equally near the one for a thing that is measured is meant: "severs" is servers, not severe.

@@ -27,7 +27,9 @@ _UNITS: tuple[tuple[str, str, float], ...] = (
     ),
 )
 _SPACE = r"\s*"
-_PATTERNS = tuple((re.compile(rf"(?<![a-z0-9_.:-]){_NUMBER}{_SPACE}(?:{unit})"), name, factor) for unit, name, factor in _UNITS)
+_PATTERNS = tuple(
+    (re.compile(rf"(?<![a-z0-9_.:])(?<![a-z]-){_NUMBER}{_SPACE}(?:{unit})"), name, factor) for unit, name, factor in _UNITS
+)
 _BARE = re.compile(rf"(?<![a-z0-9_.:]){_NUMBER}(?P<plus>\s?\+)?(?![a-z0-9_]|:\d)")
 _PLUS = re.compile(r"\s?\+")
 

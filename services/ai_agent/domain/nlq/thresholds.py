@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.ai_agent.domain.interpretation import NEGATED, Condition, Operator
+from services.ai_agent.domain.interpretation import MIRRORED, NEGATED, Condition, Operator
 from services.ai_agent.domain.nlq.segment import Token
 
 _OPERATORS: dict[str, Operator] = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=="}
@@ -12,6 +12,7 @@ _CONDITIONAL: tuple[tuple[str, Operator], ...] = (
     ("넘", ">"), ("초과", ">"), ("올라", ">"), ("높아", ">"), ("이상", ">="), ("이하", "<="), ("미만", "<"), ("떨어", "<"), ("내려", "<"),
 )  # fmt: skip
 """Endings in -면 ("when it goes beyond") that name the condition of a rule."""
+_SYMBOLS = (">", ">=", "=>", "≥", "<", "<=", "=<", "≤")
 _POSTFIX_ENGLISH = ("or ", "and ")
 
 
@@ -36,6 +37,13 @@ def find_thresholds(tokens: Sequence[Token], metric: str | None) -> list[Thresho
         behind = [n for n in numbers if n < index and n not in used and index - n <= 4]
         ahead = [n for n in numbers if n > index and n not in used and n - index <= 4]
         postfix = token.is_korean or token.surface.startswith(_POSTFIX_ENGLISH)
+        if (
+            token.surface in _SYMBOLS
+            and behind[-1:] == [index - 1]
+            and index + 1 < len(tokens)
+            and tokens[index + 1].kind == "metric"
+        ):
+            operator, ahead = MIRRORED[operator], []  # "20 % < cpu"
         candidates = (behind[-1:] + ahead[:1]) if postfix else (ahead[:1] + behind[-1:])
         if not candidates:
             continue
@@ -54,8 +62,9 @@ def find_between(text: str, tokens: Sequence[Token], metric: str | None) -> list
     for low, high in pairwise(numbers):
         gap = text[low.end : high.start].strip()
         before, after = text[: low.start].rstrip(), text[high.end :].lstrip()
-        english = before.endswith("between") and gap in ("and", "to", "-")
-        korean = gap in ("에서", "-", "~", "부터", "와", "과") and (after.startswith(("사이", "구간", "까지의")) or gap in ("~",))
+        english = before.endswith(("between", "from")) and gap in ("and", "to", "-")
+        korean = gap in ("에서", "부터", "와", "과") and after.startswith(("사이", "구간", "까지의"))
+        korean = korean or (gap in ("-", "~") and high.unit is not None)
         if (english or korean) and low.number is not None and high.number is not None and low.number < high.number:
             concept = _nearest_metric(list(tokens), list(tokens).index(low)) or metric
             return [
