@@ -63,34 +63,31 @@ def parse_rows(rows: object, *, field: str = "metrics", max_rows: int) -> RowCol
         raise InvalidArgumentError(message, reason="TOO_MANY_ROWS", fields=[FieldError(field, message)])
     if set(map(type, rows)) != {dict}:
         raise _refused([FieldError(f"{field}[{i}]", "must be an object") for i, row in enumerate(rows) if type(row) is not dict])
-    names, same_keys = _names(rows)
-    has_times = TIME_FIELD in names
-    names = [name for name in names if name != TIME_FIELD]
-    if not names:
+    values = _values_by_name(rows)
+    stamps = values.pop(TIME_FIELD, None)
+    if not values:
         raise _refused([FieldError(field, "no row holds a number")])
-    if len(names) > MAX_COLUMNS:
-        raise _refused([FieldError(field, f"has {len(names)} columns and at most {MAX_COLUMNS} are taken")])
+    if len(values) > MAX_COLUMNS:
+        raise _refused([FieldError(field, f"has {len(values)} columns and at most {MAX_COLUMNS} are taken")])
     problems: list[FieldError] = []
-    columns = {name: _column(_values(rows, name, same_keys=same_keys), name, field, problems) for name in names}
-    times = _times(_values(rows, TIME_FIELD, same_keys=same_keys), field, problems) if has_times else None
+    columns = {name: _column(given, name, field, problems) for name, given in values.items()}
+    times = None if stamps is None else _times(stamps, field, problems)
     if problems:
         raise _refused(problems)
     return RowColumns(times, columns)
 
 
-def _names(rows: list[dict[str, Any]]) -> tuple[list[str], bool]:
-    """The keys in order of first appearance, and whether every row has the same ones."""
-    first = rows[0].keys()
-    if all(row.keys() == first for row in rows):
-        return list(first), True
-    names = dict.fromkeys(first)
+def _values_by_name(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The values of each key, in order of first appearance; None where a row has no such key."""
+    names = dict.fromkeys(rows[0])
+    if set(map(len, rows)) == {len(names)}:
+        try:  # as many keys as the first row has, and each of those: the same ones
+            return {name: [row[name] for row in rows] for name in names}
+        except KeyError:
+            pass
     for row in rows:
         names.update(dict.fromkeys(row))
-    return list(names), False
-
-
-def _values(rows: list[dict[str, Any]], name: str, *, same_keys: bool) -> list[Any]:
-    return [row[name] for row in rows] if same_keys else [row.get(name) for row in rows]
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _column(values: list[Any], name: str, field: str, problems: list[FieldError]) -> npt.NDArray[np.float64]:
@@ -141,7 +138,8 @@ def _times(values: list[Any], field: str, problems: list[FieldError]) -> npt.NDA
         pass  # the faults are found one by one below
     found = [FieldError(f"{field}[{i}].{TIME_FIELD}", fault) for i, value in enumerate(values) if (fault := _time_fault(value))]
     if not found:  # every value is a time, but some are texts and some numbers
-        return np.concatenate([_times([value], field, problems) or np.empty(0, np.int64) for value in values])
+        each = [_times([value], field, problems) for value in values]
+        return np.concatenate([time for time in each if time is not None])
     _add(problems, found)
     return None
 
@@ -156,7 +154,7 @@ def _times_alike(texts: list[str]) -> npt.NDArray[np.int64] | None:
     if not _SHORTEST_TIME <= size <= _LONGEST_TIME or len(joined) != size * len(texts) or not joined.isascii():
         return None
     letters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, size)
-    if not (np.all(letters[:, -1] == ord("Z")) and np.all(letters[:, 10] == ord("T")) and all(len(text) == size for text in texts)):
+    if not (np.all(letters[:, -1] == ord("Z")) and np.all(letters[:, 10] == ord("T")) and set(map(len, texts)) == {size}):
         return None
     moments = np.frombuffer(joined.encode(), dtype=f"S{size}").astype(f"S{size - 1}").astype("M8[us]")
     return None if np.isnat(moments).any() else np.asarray(np.rint(moments.astype(np.int64) / 1000.0), dtype=np.int64)

@@ -102,7 +102,7 @@ def _trends(window: Window, course: _Course | None, request: AnalysisRequest) ->
     found: dict[str, Trend] = {}
     if course is not None:
         for column, name in enumerate(window.names):
-            known = window.raw[column][~np.isnan(window.raw[column])]
+            known = window.known(column)
             slope = float(course.raw_slope[column])
             moves = bool(course.raw_moving[column])
             direction: Direction = "stable" if not moves else "rising" if slope > 0 else "falling"
@@ -125,13 +125,12 @@ def _predictions(window: Window, course: _Course | None, lang: Lang) -> list[Pre
     value, lower, upper = (
         window.restored(index, edge) for edge in (ahead.value, ahead.value - ahead.half_width, ahead.value + ahead.half_width)
     )
-    missing = np.isnan(window.raw).mean(axis=1)
     times: list[int | None] = [None] * ahead.steps.size
     if window.times_ms is not None:
         times = [int(window.times_ms[-1]) + round(step * window.step_hours * 3_600_000) for step in ahead.steps.tolist()]
     predictions = []
     for column, name in enumerate(window.names):
-        if missing[column] > _MOST_MISSING:
+        if window.missing_share[column] > _MOST_MISSING:
             predictions.append(Prediction(name, "", refusal_text("gaps", lang), []))
             continue
         rows = zip(times, ahead.steps.tolist(), value[column].tolist(), lower[column].tolist(), upper[column].tolist(), strict=True)
@@ -143,7 +142,7 @@ def _confidence(window: Window, verdict: Verdict | None, anomalies: AnomalyRepor
     """See `AnalysisResult`."""
     if verdict is None or window.count < LEAST_ROWS:
         return _FEW_ROWS_CONFIDENCE
-    present = 1.0 - float(np.isnan(window.raw).mean())
+    present = 1.0 - float(window.missing_share.mean())
     if anomalies.count:
         furthest = max(item.score for item in anomalies.items)
         doubt = min(1.0, 4.0 * window.raw.size * math.pow(10.0, -furthest))

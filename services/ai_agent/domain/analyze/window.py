@@ -1,6 +1,7 @@
 """The rows of a request in order of time, with what is known about each column before anything is judged."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -52,6 +53,16 @@ class Window:
     hours: Floats
     step_hours: float
     after_gap: npt.NDArray[np.bool_]
+
+    @cached_property
+    def missing_share(self) -> Floats:
+        """float64[d]: share of values that are missing."""
+        return np.asarray(np.count_nonzero(np.isnan(self.raw), axis=1) / max(self.count, 1))
+
+    def known(self, column: int) -> Floats:
+        """float64[k]: the values that a column has, in order of time."""
+        values = self.raw[column]
+        return np.asarray(values[~np.isnan(values)] if self.missing_share[column] else values)
 
     @property
     def count(self) -> int:

@@ -88,8 +88,7 @@ def advise(findings: Findings) -> list[str]:
     if not window.names:
         return [say(f"행을 {LEAST_ROWS}개 이상 보내 주세요.", f"Send at least {LEAST_ROWS} rows.")]
     advice = [*_anomaly_advice(findings), *_capacity_advice(findings)]
-    missing = np.isnan(window.raw).mean(axis=1)
-    for name, share in zip(window.names, missing, strict=True):
+    for name, share in zip(window.names, window.missing_share, strict=True):
         if share > _MUCH_MISSING:
             short = findings.tongue.short(name)
             advice.append(

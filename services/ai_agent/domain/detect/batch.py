@@ -80,6 +80,8 @@ def _resting(values: Floats, ordered: Floats) -> tuple[Flags, Flags]:
     span = int(_MODE_SHARE * ordered.shape[1])
     at_rest = ordered[:, span:] == ordered[:, : ordered.shape[1] - span]
     rests = np.zeros(values.shape, dtype=bool)
+    if not at_rest.any():
+        return rests, np.zeros(len(values), dtype=bool)
     for column in np.flatnonzero(at_rest.any(axis=1)):
         rests[column] = values[column] == ordered[column, span + int(np.argmax(at_rest[column]))]
     away = np.mean(~rests & ~np.isnan(values), axis=1)

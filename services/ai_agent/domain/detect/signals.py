@@ -19,6 +19,7 @@ WHOLE, LOCAL = 0, 1
 _LOCAL_HALVES: Final = (2, 6)
 _CLIP: Final = 4.0
 """Values count as at most this many spreads from the median where a mean is taken."""
+_SHORT_BLOCK: Final = 4
 _MEMORY_THAT_NEEDS_LOCAL: Final = 2.0
 _LEAST_INDEPENDENT: Final = 20
 """Independent values below which the whole window cannot say what is calm."""
@@ -91,7 +92,7 @@ def memory(level_free: Floats) -> Floats:
     clipped = np.clip(level_free - centre[:, None], -reach, reach)
     variance = np.maximum(spread(clipped) ** 2, 1e-300)
     longest = np.ones(len(level_free))
-    for rows in sorted({4, 8, max(int(count**0.5), 8)}):
+    for rows in sorted({_SHORT_BLOCK, max(int(count**0.5), _SHORT_BLOCK)}):
         if count // rows >= 8:
             longest = np.maximum(longest, rows * spread(block_means(clipped, rows)) ** 2 / variance)
     return longest

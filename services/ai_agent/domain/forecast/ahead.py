@@ -70,8 +70,8 @@ def forecast(
     centre, width = middle_and_spread(rest)
     reach = _CLIP * width[:, None]
     clipped = np.clip(rest, centre[:, None] - reach, centre[:, None] + reach)
-    window, levels = _level(rest, clipped, centre, int(steps[len(steps) // 2]))
-    half_width = _half_widths(rest, levels, steps, window)
+    held = _best_level(rest, clipped, centre, int(steps[len(steps) // 2]))
+    half_width = _half_widths(rest, held, steps)
     days = (hours[-1] - hours[0]) / 24.0
     # The profile was fitted on the very days on which its errors are measured.
     half_width[season.seasonal] *= np.sqrt(1.0 + 1.0 / max(days, 1.0))
@@ -80,36 +80,58 @@ def forecast(
     damped = behind * (1.0 - np.exp(-ahead / behind))
     end = line[:, -1:] + np.where(moving, slopes.per_hour, 0.0)[:, None] * damped
     later = hours[-1] + ahead
-    return Ahead(steps, later, end + season.at(later) + levels[:, -1:], half_width, _methods(window, moving, season))
+    now = np.full((len(rest), 1), rest.shape[1] - 1)
+    return Ahead(steps, later, end + season.at(later) + held.at(now), half_width, _methods(held.window, moving, season))
 
 
-def _level(rest: Floats, clipped: Floats, centre: Floats, steps: int) -> tuple[Ints, Floats]:
-    """int64[d], rows of the best window (0 for all rows); float64[d, n], its mean up to and including each row."""
-    count = rest.shape[1]
-    levels = np.repeat(centre[:, None], count, axis=1)
-    window = np.zeros(len(rest), dtype=np.int64)
-    origins = np.linspace(0.0, count - 1.0 - steps, _ORIGINS).astype(np.int64)
-    error = spread(rest[:, origins + steps] - levels[:, origins])
-    sums = np.concatenate([np.zeros((len(rest), 1)), np.cumsum(clipped, axis=1)], axis=1)
+@dataclass(frozen=True)
+class _Level:
+    """The level at which the rest of each column is carried on.
+
+    Attributes:
+        window: int64[d], rows whose mean it is; 0 for the median of all.
+        centre: float64[d], that median.
+        sums: float64[d, n + 1], running sums of the rest.
+    """
+
+    window: Ints
+    centre: Floats
+    sums: Floats
+
+    def at(self, rows: Ints) -> Floats:
+        """float64[d, ...] at given rows int64[d, ...], each at least `window - 1`."""
+        column = np.arange(len(self.window)).reshape(-1, *(1,) * (rows.ndim - 1))
+        window = self.window.reshape(column.shape)
+        mean = (self.sums[column, rows + 1] - self.sums[column, rows + 1 - window]) / np.maximum(window, 1)
+        return np.where(window > 0, mean, self.centre.reshape(column.shape))
+
+
+def _best_level(rest: Floats, clipped: Floats, centre: Floats, steps: int) -> _Level:
+    """The level over the window that foretold the rows `steps` ahead best."""
+    size, count = rest.shape
+    sums = np.zeros((size, count + 1))
+    np.cumsum(clipped, axis=1, out=sums[:, 1:])
+    best = np.zeros(size, dtype=np.int64)
+    largest = max((rows for rows in _LEVEL_WINDOWS if rows * 8 <= count), default=1)
+    origins = np.linspace(largest - 1, count - 1 - steps, _ORIGINS).astype(np.int64)
+    outcome = rest[:, origins + steps]
+    error = spread(outcome - centre[:, None])
     for rows in _LEVEL_WINDOWS:
-        if rows * 8 > count:
+        if rows > largest:
             break
-        mean = np.empty_like(rest)
-        mean[:, rows - 1 :] = (sums[:, rows:] - sums[:, :-rows]) / rows
-        mean[:, : rows - 1] = mean[:, rows - 1 : rows]
-        its_error = spread(rest[:, origins + steps] - mean[:, origins])
+        its_error = spread(outcome - (sums[:, origins + 1] - sums[:, origins + 1 - rows]) / rows)
         better = its_error < 0.95 * error
         error = np.where(better, its_error, error)
-        window = np.where(better, rows, window)
-        levels = np.where(better[:, None], mean, levels)
-    return window, levels
+        best = np.where(better, rows, best)
+    return _Level(best, centre, sums)
 
 
-def _half_widths(rest: Floats, levels: Floats, steps: Ints, window: Ints) -> Floats:
+def _half_widths(rest: Floats, held: _Level, steps: Ints) -> Floats:
     last = rest.shape[1] - 1 - steps
-    first = np.minimum(int(window.max()), last)
+    first = np.minimum(max(int(held.window.max()) - 1, 0), last)
     origins = (first[:, None] + (last - first)[:, None] * np.linspace(0.0, 1.0, _ORIGINS)).astype(np.int64)
-    errors = np.sort(np.abs(rest[:, origins + steps[:, None]] - levels[:, origins]), axis=2)
+    levels = held.at(np.broadcast_to(origins, (len(rest), *origins.shape)))
+    errors = np.sort(np.abs(rest[:, origins + steps[:, None]] - levels), axis=2)
     # Errors over overlapping stretches repeat each other: few independent ones hardly know their own 95th percentile.
     independent = np.maximum(rest.shape[1] / steps, 1.0)
     widths = errors[:, :, round(_COVERAGE * _ORIGINS)] * (1.0 + 2.0 / independent)
