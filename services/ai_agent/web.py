@@ -54,7 +54,10 @@ def parse_analyze(body: bytes, max_rows: int) -> AnalysisRequest:
     if context is not None and not isinstance(context, dict):
         raise _wrong("context", "must be an object")
     rows = parse_rows(given.get("metrics"), max_rows=max_rows)
-    texts = {str(key): value if isinstance(value, str) else orjson.dumps(value).decode() for key, value in (context or {}).items()}
+    try:
+        texts = {key: value if isinstance(value, str) else orjson.dumps(value).decode() for key, value in (context or {}).items()}
+    except orjson.JSONEncodeError:
+        raise _wrong("context", "nests too deeply") from None
     return AnalysisRequest(query, rows.timestamps_ms, rows.columns, lang or "", texts)
 
 
@@ -127,7 +130,10 @@ def _time(timestamp_ms: int | None) -> str | None:
 
 async def _analyze(request: web.Request) -> web.Response:
     service = request.app[_SERVICE]
-    body = await request.read()
+    try:
+        body = await request.read()
+    except web.RequestPayloadError as error:
+        raise InvalidArgumentError("the body is broken off or not compressed as it says", reason="BROKEN_BODY") from error
     if len(body) > _LARGE_BODY_BYTES:
         parsed = await asyncio.to_thread(parse_analyze, body, service.max_rows)
     else:

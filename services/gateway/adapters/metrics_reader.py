@@ -13,6 +13,7 @@ from services.gateway.domain.ports import Document
 from services.gateway.domain.promql import Labels, Matrix, MatrixRow, Result, Scalar, Text, Vector
 
 LIST_TIMEOUT_SECONDS: Final = 10.0
+_LARGEST_LIMIT: Final = 2**31 - 1  # of an int32
 _HEALTH: Final = {
     metrics_pb2.HEALTH_OK: "ok",
     metrics_pb2.HEALTH_WARNING: "warning",
@@ -53,7 +54,7 @@ class MetricsReader:
 
     async def series(self, selectors: Sequence[str], start_ms: int | None, end_ms: int | None, limit: int) -> list[Labels]:
         """The series that match any selector; limit 0 is none."""
-        request = metrics_pb2.ListSeriesRequest(selectors=selectors, limit=limit)
+        request = metrics_pb2.ListSeriesRequest(selectors=selectors, limit=min(limit, _LARGEST_LIMIT))
         _set_range(request, start_ms, end_ms)
         response = await call(self._stub.ListSeries, request, LIST_TIMEOUT_SECONDS)
         return [_labels(labels) for labels in response.series]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 HEARTBEAT_TOPIC: Final = ""
+_LONGEST_NUMBER: Final = 18
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Hub:
     def _since(self, last_event_id: str) -> list[Event] | None:
         """The events after this id; None when they are not all held."""
         epoch, _, number = last_event_id.rpartition("-")
-        if epoch != self._epoch or not (number.isascii() and number.isdigit()):
+        if epoch != self._epoch or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_NUMBER:
             return None
         sequence = int(number)
         oldest = self._history[0][0] if self._history else self._sequence + 1

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from services.common.errors import FieldError, InvalidArgumentError
+from services.gateway.web.compression import CODINGS, BrokenBodyError, TooLargeBodyError, decompress
 from services.gateway.web.problems import HttpProblem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -16,6 +17,7 @@ BODY_TIMEOUT_KEY: Final = web.AppKey("body_timeout_seconds", float)
 LARGE_BYTES: Final = 256 * 1024
 """From here on a body is taken apart in a thread: it would hold up other requests for more than a few milliseconds."""
 _MAX_FIELD_ERRORS: Final = 20
+_BROKEN: Final = "the body is broken off or not compressed as it says"
 
 
 async def read_bytes(request: web.Request) -> bytes:
@@ -23,19 +25,32 @@ async def read_bytes(request: web.Request) -> bytes:
 
     Raises:
         HTTPRequestEntityTooLarge: it is larger than the limit, counted after decompression.
-        HttpProblem: it did not come in time.
+        HttpProblem: it did not come in time, or is compressed in a way that is not taken.
         InvalidArgumentError: it is broken off or not compressed as it says.
     """
     limit = request.client_max_size
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in ("", "identity", *CODINGS):
+        detail = f"bodies are taken as they are or compressed with {' or '.join(CODINGS)}, not with {coding[:40]}"
+        headers = {"Accept-Encoding": ", ".join(CODINGS)}
+        raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_ENCODING", detail, headers)
     if request.content_length is not None and request.content_length > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
     try:
         async with asyncio.timeout(request.app[BODY_TIMEOUT_KEY]):
-            return await request.read()
+            body = await request.read()
     except TimeoutError:
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "the body did not come in time") from None
     except web.RequestPayloadError as error:
-        raise InvalidArgumentError("the body is broken off or not compressed as it says", reason="BROKEN_BODY") from error
+        raise InvalidArgumentError(_BROKEN, reason="BROKEN_BODY") from error
+    if coding not in CODINGS:
+        return body
+    try:
+        return await asyncio.to_thread(decompress, body, coding, limit)
+    except BrokenBodyError:
+        raise InvalidArgumentError(_BROKEN, reason="BROKEN_BODY") from None
+    except TooLargeBodyError:
+        raise web.HTTPRequestEntityTooLarge(limit, limit + 1) from None
 
 
 async def read_json_bytes(request: web.Request) -> bytes:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
@@ -31,6 +32,8 @@ from services.gateway.web.schemas.metrics import InstantParameters, RangeParamet
 
 QUERY_TIMEOUT_SECONDS: Final = 30.0
 MAX_POINTS: Final = 11_000
+MAX_FIELDS: Final = 1_000
+FORM: Final = "application/x-www-form-urlencoded"
 LARGE_POINTS: Final = 5_000
 """From here on a result is written in a thread."""
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
@@ -121,12 +124,25 @@ async def _parameters(request: web.Request, kind: type[ModelT]) -> ModelT:
     """The parameters of the URL and of the form; the form's come first, as in Prometheus."""
     values: MultiDict[Any] = MultiDict(request.query)
     if request.method == "POST":
-        await read_bytes(request)  # within its limits, and kept for `post`
-        form = await request.post()
-        for name in dict.fromkeys(form):
+        form = _form(await read_bytes(request), request.content_type)
+        for name, _ in form:
             values.popall(name, None)
         values.extend(form)
     return check(kind, parameters(kind, values))
+
+
+def _form(body: bytes, kind: str) -> list[tuple[str, str]]:
+    """The fields of a form in the order given, always in UTF-8."""
+    if not body:
+        return []
+    if kind != FORM:
+        raise InvalidArgumentError(f"the body must be {FORM}, not {kind[:100]}")
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("the body is not UTF-8") from None
+    except ValueError:
+        raise InvalidArgumentError(f"the body has more than {MAX_FIELDS} fields") from None
 
 
 async def _result(result: Result, limit: int) -> web.Response:

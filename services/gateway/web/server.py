@@ -1,7 +1,9 @@
 """The HTTP server: the table of routes put behind the middlewares, and a socket."""
 
 import asyncio
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -19,6 +21,8 @@ from services.gateway.web.routes import Route
 
 KEEPALIVE_SECONDS = 75.0
 SHUTDOWN_SECONDS = 3.0
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+"""Of a path. By itself aiohttp would not match a value with a brace in it, but a server may have such a name."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ def web_application(routes: tuple[Route, ...], around: Surroundings) -> web.Appl
     application[BODY_TIMEOUT_KEY] = around.body_timeout_seconds
     application.on_response_prepare.append(add_headers)
     for route in routes:
-        table[application.router.add_route(route.method, route.path, route.handler)] = route
+        path = _PARAMETER.sub(r"{\1:[^/]+}", route.path)
+        table[application.router.add_route(route.method, path, route.handler)] = route
         if route.method == hdrs.METH_GET and not route.is_stream:
-            table[application.router.add_route(hdrs.METH_HEAD, route.path, route.handler)] = route
+            table[application.router.add_route(hdrs.METH_HEAD, path, route.handler)] = route
     return application
 
 
@@ -91,6 +96,7 @@ class HttpServer:
             handle_signals=False,
             access_log=None,
             handler_cancellation=True,
+            auto_decompress=False,  # `read_bytes` does, and refuses a body that breaks off
             keepalive_timeout=KEEPALIVE_SECONDS,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )

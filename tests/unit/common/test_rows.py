@@ -50,6 +50,13 @@ def test_texts_and_numbers_may_be_mixed_as_times() -> None:
     assert times.tolist() == [1737936000000, 1737936060000]
 
 
+def test_the_first_instant_is_a_time_too_among_texts() -> None:
+    given = parse_rows([{"timestamp": 0, "cpu": 1}, {"timestamp": "1970-01-01T00:00:01Z", "cpu": 2}], max_rows=10)
+
+    assert given.timestamps_ms is not None
+    assert given.timestamps_ms.tolist() == [0, 1000]
+
+
 @pytest.mark.parametrize(
     ("rows", "field", "part"),
     [

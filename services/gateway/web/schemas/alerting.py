@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.gateway.web.schemas.base import Answer, Listing, PageQuery, Seconds, Strict, Time
+from services.gateway.web.schemas.base import Answer, Document, Listing, PageQuery, Seconds, Strict, Time
 
 Severity = Literal["info", "warning", "critical"]
 NoData = Literal["keep", "alert", "ok"]
@@ -106,7 +106,7 @@ class ChannelBody(Strict):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     kind: str = Field(min_length=1, max_length=50, description="Such as webhook.")
-    config: dict[str, Any] = Field(default_factory=dict, description="Settings of the kind; secrets are never returned.")
+    config: Document = Field(default_factory=dict, description="Settings of the kind; secrets are never returned.")
 
 
 class ChannelUpdateBody(Strict):
@@ -114,7 +114,7 @@ class ChannelUpdateBody(Strict):
 
     name: str | None = Field(None, description="Must be that of the URL, when given.")
     kind: str = Field(min_length=1, max_length=50)
-    config: dict[str, Any] = Field(default_factory=dict)
+    config: Document = Field(default_factory=dict)
 
 
 class Channel(Answer):

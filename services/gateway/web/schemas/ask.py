@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from services.gateway.web.schemas.base import Answer, Listing, Strict, Time
+from services.gateway.web.schemas.base import Answer, Document, Listing, Strict, Time
 
 Language = Literal["ko", "en"]
 
@@ -112,7 +112,7 @@ class AnalyzeBody(Strict):
     query: str = Field("", max_length=2000)
     # Rows are checked by column, not one by one: see services/common/rows.py.
     metrics: Annotated[Any, WithJsonSchema({"type": "array", "minItems": 1, "items": _ROW})]
-    context: dict[str, Any] | None = Field(None, max_length=64)
+    context: Annotated[Document, Field(max_length=64)] | None = None
     lang: Language | None = None
 
 

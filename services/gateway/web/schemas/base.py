@@ -1,8 +1,9 @@
 """What all HTTP types share."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
@@ -34,6 +35,18 @@ Time = Annotated[str, AfterValidator(_with_zone), Field(json_schema_extra={"form
 """RFC 3339 with a zone."""
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
 """A duration of at most a year."""
+
+
+def _writable(document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        raise ValueError("nests too deeply") from None
+    return document
+
+
+Document = Annotated[dict[str, Any], AfterValidator(_writable)]
+"""An object of any shape, to be handed on as JSON: what may be read nests deeper than what can be written."""
 
 
 class FieldProblem(Answer):
