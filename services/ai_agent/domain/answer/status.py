@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from services.ai_agent.domain.answer.figures import Facts, Figures, scope_of, whose, window_of
@@ -56,13 +56,11 @@ async def answer_fleet(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
     silent = [server.name for server in known if server.name not in heard]
     if note := missing_note(silent, asked, tongue):
         sentences.append(note)
-    averages = [item for each in figures.values() if each.values and (item := await each.across("avg")) is not None]
+    averages = [(name, item) for name, each in figures.items() if (item := await _mean(each)) is not None]
     if averages:
-        listing = ", ".join(
-            f"{tongue.short(name)} {tongue.number(item.value, item.unit)}"
-            for name, item in zip([n for n, each in figures.items() if each.values], averages, strict=True)
-        )
-        sentences.append(Sentence(tongue.say(f"평균: {listing}.", f"Averages: {listing}."), tuple(averages)))
+        listed_averages = ", ".join(f"{tongue.short(name)} {tongue.number(item.value, item.unit)}" for name, item in averages)
+        text = tongue.say(f"평균: {listed_averages}.", f"Averages: {listed_averages}.")
+        sentences.append(Sentence(text, tuple(item for _, item in averages)))
     return Draft(tuple(sentences), tuple(advice[:3]))
 
 
@@ -89,6 +87,14 @@ async def answer_servers(asked: Interpretation, facts: Facts, tongue: Tongue) ->
         sentences.append(Sentence(_one(asked, name, own, evidence, tongue), tuple(evidence)))
         advice += _advice(own, evidence, tongue)
     return Draft(tuple(sentences), tuple(advice[:3]))
+
+
+async def _mean(figures: Figures) -> Evidence | None:
+    """The mean over the servers, and over the time where health goes by the highest."""
+    if not figures.values:
+        return None
+    window = replace(figures.window, aggregation="avg") if figures.window is not None else None
+    return await replace(figures, window=window).across("avg")
 
 
 async def _health_figures(asked: Interpretation, facts: Facts, tongue: Tongue, scope: Scope) -> Mapping[str, Figures]:
@@ -125,16 +131,17 @@ async def _headline(
     many = tongue.number(total.value, "servers")
     if not troubled:
         text = tongue.say(
-            f"{tongue.period(asked.time)} {of_whom}서버 {many} 모두 정상입니다.",
-            f"All is well {tongue.period(asked.time)}: {many.replace(' ', f' {of_whom}', 1)}, none in trouble.",
+            f"{tongue.period(asked.time)} {of_whom}서버 {many} 모두 정상{'입니다' if asked.time.kind == 'now' else '이었습니다'}.",
+            f"All {'is' if asked.time.kind == 'now' else 'was'} well {tongue.period(asked.time)}: {many.replace(' ', f' {of_whom}', 1)}, none in trouble.",
         )
         return Sentence(text, (total,))
     if bad is None or bad.value != len(troubled):
         return Sentence(tongue.say(f"{of_whom}서버 {many}를 살펴봤습니다.", f"Looked at {many}."), (total,))
     few = tongue.number(bad.value, "servers")
+    need = ("needs" if bad.value == 1 else "need") if asked.time.kind == "now" else "needed"
     text = tongue.say(
-        f"{tongue.period(asked.time)} {of_whom}서버 {many} 가운데 {few}를 살펴봐야 합니다.",
-        f"{few.split()[0]} of {many.replace(' ', f' {of_whom}', 1)} {'needs' if bad.value == 1 else 'need'} a look {tongue.period(asked.time)}.",
+        f"{tongue.period(asked.time)} {of_whom}서버 {many} 가운데 {few}를 살펴봐야 {'합니다' if asked.time.kind == 'now' else '했습니다'}.",
+        f"{few.split()[0]} of {many.replace(' ', f' {of_whom}', 1)} {need} a look {tongue.period(asked.time)}.",
     )
     return Sentence(text, (total, bad))
 
