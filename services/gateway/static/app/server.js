@@ -52,7 +52,7 @@ function Analysis({ result }) {
   if (!result) return html`<p class="empty">${t("analyzing")}</p>`;
   const { anomalies, recommendations, analysis } = result.answer;
   return html`<div class="card analysis">
-    <h2>${t("analysis")} <span class=${`tag ${anomalies.severity}`}>${t("unusual")}: ${anomalies.count}</span></h2>
+    <h2>${t("analysis")} <span class=${`tag ${anomalies.severity}`}>${anomalies.count > 0 ? `${t("unusual")}: ${anomalies.count}` : t("noUnusual")}</span></h2>
     <p>${analysis}</p>
     ${recommendations.length > 0 && html`<ul>${recommendations.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}
     ${anomalies.data.length > 0 &&
