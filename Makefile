@@ -10,7 +10,7 @@ OPENMANAGER_DEMO ?= true
 export OPENMANAGER_DEMO
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint type imports fmt protos protos-check assets bench bench-% lock up down docs browser-test clean setup setup-dev
+.PHONY: help run test check lint type imports fmt protos protos-check assets bench lock up down docs browser-test clean setup setup-dev
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
