@@ -21,7 +21,7 @@ _WINDOW_PER_HORIZON: Final = 4
 _LEVEL_WINDOWS: Final = (1, 4, 16, 64)
 _COVERAGE: Final = 0.95
 _CLIP: Final = 4.0
-_ORIGINS: Final = 256
+_ORIGINS: Final = 160
 """Past moments, at most, from which each horizon is tried."""
 
 

@@ -13,7 +13,7 @@ from services.ai_agent.domain.detect.robust import middle
 Floats = npt.NDArray[np.float64]
 
 LEAST_ROWS: Final = 12
-_BLOCKS: Final = 40
+_BLOCKS: Final = 32
 _MOST_DEPENDENCE: Final = 0.97
 
 
