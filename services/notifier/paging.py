@@ -1,8 +1,9 @@
 """Pages of lists: sizes within bounds, and tokens that hold where the last page ended."""
 
 import base64
-import json
 from typing import Any, Final
+
+import orjson
 
 from services.common.errors import FieldError, InvalidArgumentError
 
@@ -17,7 +18,7 @@ def page_size(asked: int) -> int:
 
 def write_token(kind: str, *position: str | float) -> str:
     """A token for the list `kind` that continues after this position."""
-    return base64.urlsafe_b64encode(json.dumps([kind, *position]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([kind, *position])).decode().rstrip("=")
 
 
 def read_token(token: str, kind: str, *types: type) -> list[Any] | None:
@@ -30,7 +31,7 @@ def read_token(token: str, kind: str, *types: type) -> list[Any] | None:
         return None
     try:
         padded = token.encode("ascii") + b"=" * (-len(token) % 4)
-        found_kind, *position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        found_kind, *position = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError):
         raise _bad_token() from None
     if found_kind != kind or len(position) != len(types):

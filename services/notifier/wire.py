@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
+import orjson
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -141,7 +142,7 @@ def config_from_json(text: str) -> dict[str, Any]:
         InvalidArgumentError: it is no JSON object.
     """
     try:
-        config = json.loads(text or "{}")
+        config = orjson.loads(text or "{}")
     except ValueError as error:
         raise _wrong("config_json", f"is not JSON: {error}") from error
     if not isinstance(config, dict):
