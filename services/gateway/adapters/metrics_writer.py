@@ -20,6 +20,9 @@ TIMEOUT_SECONDS: Final = 30.0
 UNKNOWN_STORE: Final = "UNKNOWN_STORE"
 UNKNOWN_SERIES: Final = "UNKNOWN_SERIES"
 
+_Columns = tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float64]]
+"""Ids, times and values of a batch, all of one length."""
+
 
 class _Store:
     """The ids that one store gave to the series of one table; another store or table gets an object of its own."""
@@ -74,18 +77,31 @@ class MetricsWriter:
                 receipt["rejected"] += len(batch.values) - len(rows)
                 errors.extend(_errors_of_refused(batch, columns[0], refused))
             for start in range(0, len(rows), MAX_SAMPLES_A_CALL):
-                part = rows[start : start + MAX_SAMPLES_A_CALL]
-                response = await self._send(batch, store, [column[part] for column in columns])
+                counts, part_errors = await self._write_rows(batch, store, columns, rows[start : start + MAX_SAMPLES_A_CALL])
                 for name in receipt:
-                    receipt[name] += getattr(response, name)
-                if any(error.reason == UNKNOWN_SERIES for error in response.errors):
-                    self._store = None  # a series was deleted; the next batch registers it again
-                errors.extend(
-                    SampleError(batch.sample_index[part[error.index]], error.reason, error.message) for error in response.errors
-                )
+                    receipt[name] += counts[name]
+                errors.extend(part_errors)
         errors.sort(key=lambda error: error.index)
         shown = [{"index": e.index, "reason": e.reason, "message": e.message} for e in errors[:MAX_ERRORS]]
         return {**receipt, "errors": shown}
+
+    async def _write_rows(
+        self, batch: SampleBatch, store: _Store, columns: _Columns, rows: NDArray[np.int64], *, retry: bool = True
+    ) -> tuple[dict[str, int], list[SampleError]]:
+        """Store some rows of the batch; those of series that the store has deleted since are registered and sent once more."""
+        response = await self._send(batch, store, [column[rows] for column in columns])
+        counts = {name: getattr(response, name) for name in ("accepted", "rejected", "duplicate", "late")}
+        errors = [SampleError(batch.sample_index[rows[e.index]], e.reason, e.message) for e in response.errors]
+        if not retry or not any(error.reason == UNKNOWN_SERIES for error in errors):
+            return counts, errors
+        self._store = None
+        numbers = np.array(batch.series_index, np.int64)
+        store, _ = await self._register(batch.series, numbers[rows])
+        ids = store.ids(numbers)
+        deleted = rows[(ids[rows] != columns[0][rows]) & (ids[rows] != 0)]  # an id is never given twice
+        more, more_errors = await self._write_rows(batch, store, (ids, *columns[1:]), deleted, retry=False)
+        counts["rejected"] -= len(deleted)
+        return {name: counts[name] + more[name] for name in counts}, [e for e in errors if e.reason != UNKNOWN_SERIES] + more_errors
 
     async def _send(self, batch: SampleBatch, store: _Store, columns: list[NDArray[np.generic]]) -> metrics_pb2.WriteResponse:
         ids, times, values = (column.tobytes() for column in columns)
