@@ -7,10 +7,11 @@ import numpy as np
 
 from services.ai_agent.domain.detect.joint import find_joint
 from services.ai_agent.domain.detect.marks import BAND_Z, POINT, Flags, Floats, Marks, merged, no_marks
+from services.ai_agent.domain.detect.normal import tail_score, threshold_z
 from services.ai_agent.domain.detect.robust import filled, resolution, smeared, spread
 from services.ai_agent.domain.detect.shifts import find_shifts
 from services.ai_agent.domain.detect.signals import Signals, point_signals
-from services.ai_agent.domain.detect.tails import Tails, fit_tails, tail_score, threshold_z
+from services.ai_agent.domain.detect.tails import Tails, fit_tails
 
 FALSE_ALARMS: Final = 0.05
 """Rows flagged in a whole calm window, expected."""

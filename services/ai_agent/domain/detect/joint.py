@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 
 from services.ai_agent.domain.detect.marks import BAND_Z, JOINT, Flags, Floats, Marks, no_marks
+from services.ai_agent.domain.detect.normal import tail_score
 from services.ai_agent.domain.detect.robust import middle_and_spread
 from services.ai_agent.domain.detect.signals import LOCAL, Signals
-from services.ai_agent.domain.detect.tails import Tails, fit_tails, tail_score
+from services.ai_agent.domain.detect.tails import Tails, fit_tails
 
 _CLIP: Final = 2.5
 _KEPT: Final = 0.85

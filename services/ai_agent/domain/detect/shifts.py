@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from services.ai_agent.domain.detect.marks import BAND_Z, SHIFT, Flags, Floats, Ints, Marks, no_marks
+from services.ai_agent.domain.detect.normal import tail_score
 from services.ai_agent.domain.detect.robust import middle_and_spread, spread
-from services.ai_agent.domain.detect.tails import Tails, tail_score
+from services.ai_agent.domain.detect.tails import Tails
 
 _SPANS: Final = (3, 10, 25)
 _ROWS_PER_SPAN: Final = 24

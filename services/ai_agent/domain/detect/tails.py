@@ -9,11 +9,12 @@ is set apart before the quantiles are taken again, so that a tenth of the values
 
 import functools
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from services.ai_agent.domain.detect.normal import NORMAL, lambert_w, score_of_tail
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -44,7 +45,6 @@ _LOOKS: Final = 3
 _MOST_APART: Final = 0.15
 _GAP_CHANCE: Final = 0.03
 """Chance that calm signals of one window show a gap that begins outliers."""
-_NORMAL: Final = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Tails:
 def _z_scores(scale: Floats, h: Floats, distance: Floats) -> Floats:
     x = np.minimum(distance / np.maximum(scale, 1e-300), 1e100)
     heavy = np.maximum(h, 1e-9)
-    return np.asarray(np.sqrt(_lambert_w(heavy * x * x) / heavy))
+    return np.asarray(np.sqrt(lambert_w(heavy * x * x) / heavy))
 
 
 def fit_tails(signals: Floats, effective: Floats, group: Ints) -> Tails:
@@ -152,7 +152,7 @@ def _set_apart(ordered: Floats, count: Ints, effective: Floats, middle: Floats, 
         axis=1,
     )
     logs = np.log(np.maximum(far, 1e-300))
-    z = _score_of_tail((rank - 0.5) / count[:, None])[:, None, :most]
+    z = score_of_tail((rank - 0.5) / count[:, None])[:, None, :most]
     square = np.maximum(z * z, 1e-2)  # the innermost ranks of a short signal lie at its middle
     expected_gap = (1.0 + h[:, :, None] * square) / (rank[:most] * square)
     expected_gap *= np.maximum(count / effective, 1.0)[:, None, None]
@@ -233,26 +233,14 @@ def _share(line: _Line, group: Ints) -> tuple[Floats, Floats]:
 
 @functools.cache
 def _scores() -> Floats:
-    return np.array([_NORMAL.inv_cdf(level) for level in _LEVELS])
-
-
-@functools.cache
-def _score_table() -> tuple[Floats, Floats]:
-    depths = np.linspace(np.log(2.0), 30.0, 600)
-    return depths, np.array([-_NORMAL.inv_cdf(float(np.exp(-depth))) for depth in depths])
-
-
-def _score_of_tail(chance: Floats) -> Floats:
-    """Standard normal scores that are passed with these chances, from 1e-13 to 0.5."""
-    depths, scores = _score_table()
-    return np.interp(-np.log(chance), depths, scores)
+    return np.array([NORMAL.inv_cdf(level) for level in _LEVELS])
 
 
 @functools.cache
 def _covariance() -> Floats:
     """Covariance, times the number of values, of log(quantile - median) of normal values at the levels."""
     levels = np.array((0.5, *_LEVELS))
-    density = np.array([_NORMAL.pdf(_NORMAL.inv_cdf(level)) for level in levels])
+    density = np.array([NORMAL.pdf(NORMAL.inv_cdf(level)) for level in levels])
     low, high = np.minimum.outer(levels, levels), np.maximum.outer(levels, levels)
     full = low * (1.0 - high) / np.outer(density, density)
     from_median = full[1:, 1:] - full[1:, :1] - full[:1, 1:] + full[0, 0]
@@ -276,28 +264,3 @@ def _designs() -> tuple[Floats, Floats, Floats]:
         normal = projector @ x
         normals[:, index] = normal[0, 0], normal[0, 1], normal[1, 1]
     return np.concatenate(list(projectors), axis=1), normals, _scores()[[used - 1 for used in cuts]] ** 2 / 2.0
-
-
-def tail_score(z: Floats) -> Floats:
-    """-log10 of the chance that a standard normal value passes z, for z from 1 on (Laplace's continued fraction)."""
-    fraction = z + 0.65
-    for step in range(8, 0, -1):
-        fraction = z + step / fraction
-    return np.asarray((z * z / 2.0 + np.log(fraction) + 0.5 * np.log(2.0 * np.pi)) / np.log(10.0))
-
-
-def threshold_z(chance: float) -> float:
-    """The z that a standard normal value passes with this chance."""
-    return -_NORMAL.inv_cdf(min(max(chance, 1e-300), 0.5))
-
-
-def _lambert_w(y: Floats) -> Floats:
-    """The w from 0 on with w·exp(w) = y, by Halley's steps."""
-    w = np.log1p(y)
-    far = y > np.e
-    w[far] -= np.log(w[far])
-    for _ in range(3):
-        grown = np.exp(w)
-        excess = w * grown - y
-        w = w - excess / (grown * (w + 1.0) - (w + 2.0) * excess / (2.0 * w + 2.0))
-    return w
