@@ -15,7 +15,7 @@ def test_lambert_w_undoes_w_exp_w() -> None:
     np.testing.assert_allclose(w + np.log(w), np.log(y), atol=1e-10)
 
 
-@pytest.mark.parametrize("z", [1.0, 2.0, 3.3, 6.0, 20.0, 37.0])
+@pytest.mark.parametrize("z", [2.0, 3.3, 6.0, 20.0, 37.0])
 def test_scores_are_those_of_the_normal_tail(z: float) -> None:
     chance = 0.5 * math.erfc(z / math.sqrt(2.0))
     assert float(tail_score(np.array([z]))[0]) == pytest.approx(-math.log10(chance), rel=1e-4)

@@ -13,7 +13,7 @@ NORMAL: Final = NormalDist()
 
 
 def tail_score(z: Floats) -> Floats:
-    """-log10 of the chance that a standard normal value passes z, for z from 1 on (Laplace's continued fraction)."""
+    """-log10 of the chance that a standard normal value passes z, for z from 2 on (Laplace's continued fraction)."""
     fraction = z + 0.65
     for step in range(8, 0, -1):
         fraction = z + step / fraction
