@@ -79,15 +79,28 @@ class Hub:
         epoch: names this hub among those before it, so that an id of another process is not mistaken for one of ours.
         snapshot: the state that a new reader starts from.
         history: events held for resuming.
+        history_bytes: how large they may be together; one event of a large fleet can be a megabyte.
         queue_size: events that may wait for one reader.
         max_readers: readers at once.
     """
 
-    def __init__(self, epoch: str, snapshot: Snapshot, *, history: int = 512, queue_size: int = 64, max_readers: int = 200) -> None:
+    def __init__(
+        self,
+        epoch: str,
+        snapshot: Snapshot,
+        *,
+        history: int = 512,
+        history_bytes: int = 16 * 1024 * 1024,
+        queue_size: int = 64,
+        max_readers: int = 200,
+    ) -> None:
         self._epoch = epoch
         self._snapshot = snapshot
         self._sequence = 0
-        self._history: deque[tuple[int, Event]] = deque(maxlen=history)
+        self._history: deque[tuple[int, Event]] = deque()
+        self._history_size = history
+        self._history_bytes = history_bytes
+        self._held_bytes = 0
         self._queue_size = queue_size
         self._max_readers = max_readers
         self._subscriptions: set[Subscription] = set()
@@ -103,6 +116,9 @@ class Hub:
         self._sequence += 1
         event = Event(topic, data, f"{self._epoch}-{self._sequence}")
         self._history.append((self._sequence, event))
+        self._held_bytes += len(data)
+        while len(self._history) > self._history_size or self._held_bytes > self._history_bytes:
+            self._held_bytes -= len(self._history.popleft()[1].data)
         self._send(event, (s for s in self._subscriptions if topic in s.topics))
 
     def heartbeat(self) -> None:

@@ -18,6 +18,7 @@ from services.gateway.domain.limits import TokenBuckets
 from services.gateway.web.body import BODY_TIMEOUT_KEY
 from services.gateway.web.middleware import add_headers, authentication, errors, measuring, rate_limit, request_ids
 from services.gateway.web.routes import Route
+from services.gateway.web.server_log import SERVER_LOG
 
 KEEPALIVE_SECONDS = 75.0
 SHUTDOWN_SECONDS = 3.0
@@ -95,6 +96,7 @@ class HttpServer:
             self._application,
             handle_signals=False,
             access_log=None,
+            logger=SERVER_LOG,
             handler_cancellation=True,
             auto_decompress=False,  # `read_bytes` does, and refuses a body that breaks off
             keepalive_timeout=KEEPALIVE_SECONDS,

@@ -1,6 +1,8 @@
 """Requests made to break the gateway get an answer that says what is wrong with them."""
 
+import asyncio
 import gzip
+import logging
 from urllib.parse import quote
 
 import orjson
@@ -99,6 +101,26 @@ async def test_a_server_is_found_whatever_its_name(gateway: RunningGateway, name
         found = await response.json()
 
     assert found["server"] == name
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"]
+)
+async def test_what_is_no_http_leaves_one_line_in_the_log(
+    gateway: RunningGateway, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    caplog.set_level(logging.INFO)
+    host, _, port = gateway.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.0 400")
+    (record,) = [record for record in caplog.records if record.name == "gateway.server"]
+    assert (record.levelname, record.exc_info) == ("INFO", None)
+    assert "Invalid char" in record.getMessage()
 
 
 def _authorized() -> dict[str, str]:

@@ -44,13 +44,25 @@ async def test_resume_gives_exactly_what_was_missed() -> None:
     assert await _drain(hub.subscribe(["a"], "e-5")) == []
 
 
-@pytest.mark.parametrize("last_id", ["", "e-", "e-x", "other-3", "e-9", "e-1", "e-²"])
+@pytest.mark.parametrize("last_id", ["", "e-", "e-x", "other-3", "e-9", "e-1", "e-²", "e-" + "9" * 5000])
 async def test_an_id_that_cannot_be_resumed_starts_from_the_state(last_id: str) -> None:
     hub = _hub(history=2)
     for _ in range(4):
         hub.publish("a", b"x")
 
     assert await _drain(hub.subscribe(["a"], last_id)) == [("a", b"state of a", "e-4")]
+
+
+async def test_what_is_held_for_resuming_is_bounded_by_its_size_too() -> None:
+    hub = _hub(history_bytes=10)
+    for number in range(5):
+        hub.publish("a", str(number).encode() * 4)
+
+    assert await _drain(hub.subscribe(["a"], "e-3")) == [("a", b"3333", "e-4"), ("a", b"4444", "e-5")]
+    assert await _drain(hub.subscribe(["a"], "e-2")) == [("a", b"state of a", "e-5")]
+    hub.publish("a", b"larger than everything")
+    assert await _drain(hub.subscribe(["a"], "e-6")) == []
+    assert await _drain(hub.subscribe(["a"], "e-5")) == [("a", b"state of a", "e-6")]
 
 
 async def test_a_slow_reader_is_told_and_let_go_and_the_others_go_on() -> None:
