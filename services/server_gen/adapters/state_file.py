@@ -19,7 +19,7 @@ class StateFile:
             size = json.loads(self._path.read_text(encoding="utf-8"))["size"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._unreadable(repr(error)) from error
         if type(size) is not int or size < 0:
             raise self._unreadable(f"size is {size!r}")
