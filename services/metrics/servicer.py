@@ -109,8 +109,6 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         """Lists the series that match any of the selectors."""
         if not request.selectors:
             raise BadDataError("at least one selector is needed", fields=[FieldError("selectors", "is empty")])
-        if request.limit < 0:
-            raise BadDataError("limit is negative", fields=[FieldError("limit", "is negative")])
         start_ms, end_ms = self._range(request)
         found: dict[int, Labels] = {}
         for matchers in _matchers(request.selectors):

@@ -13,7 +13,7 @@ from services.gateway.domain.ports import Document
 from services.gateway.domain.promql import Labels, Matrix, MatrixRow, Result, Scalar, Text, Vector
 
 LIST_TIMEOUT_SECONDS: Final = 10.0
-_LARGEST_LIMIT: Final = 2**31 - 1  # of an int32
+_LARGEST_LIMIT: Final = 2**32 - 1  # of a uint32
 _HEALTH: Final = {
     metrics_pb2.HEALTH_OK: "ok",
     metrics_pb2.HEALTH_WARNING: "warning",
