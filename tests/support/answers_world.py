@@ -101,6 +101,8 @@ class WorldReader:
 
     def _over_time(self, node: Any, time_ms: int) -> Rows:
         name, ranged = node.func.name, node.args[-1]
+        if name == "vector":
+            return {(): float(ranged.val)}
         span_ms = int(ranged.range.total_seconds() * 1000)
         found = self._select(ranged.vector_selector, time_ms - span_ms, time_ms)
         functions: Mapping[str, Callable[[list[tuple[int, float]]], float]] = {
@@ -108,6 +110,7 @@ class WorldReader:
             "max_over_time": lambda samples: max(value for _, value in samples),
             "min_over_time": lambda samples: min(value for _, value in samples),
             "count_over_time": lambda samples: float(len(samples)),
+            "quantile_over_time": lambda samples: _quantile([value for _, value in samples], float(node.args[0].val)),
             "rate": lambda samples: (samples[-1][1] - samples[0][1]) / max(1.0, (samples[-1][0] - samples[0][0]) / 1000),
         }
         return {_without_name(labels): functions[name](samples) for labels, samples in found.items()}
@@ -125,6 +128,7 @@ class WorldReader:
             "sum": math.fsum,
             "avg": statistics.fmean,
             "count": lambda values: float(len(values)),
+            "quantile": lambda values: _quantile(values, float(node.param.val)),
         }
         return {labels: functions[str(node.op)](values) for labels, values in groups.items()}
 
@@ -145,10 +149,18 @@ class WorldReader:
             ">=": lambda value: value >= right,
             "<": lambda value: value < right,
             "<=": lambda value: value <= right,
+            "==": lambda value: value == right,
         }
         if op in keep:
             return {labels: value for labels, value in left.items() if keep[op](value)}
         return {_without_name(labels): value / right for labels, value in left.items()}
+
+
+def _quantile(values: list[float], level: float) -> float:
+    """Linear between the two nearest values, as PromQL has it."""
+    ordered, rank = sorted(values), level * (len(values) - 1)
+    low = math.floor(rank)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (rank - low)
 
 
 def _without_name(labels: Labels) -> Labels:

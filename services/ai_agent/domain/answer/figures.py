@@ -4,19 +4,20 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.ai_agent.domain.answer.model import Evidence
 from services.ai_agent.domain.answer.tongue import Tongue, readable_scale
 from services.ai_agent.domain.interpretation import Aggregation, Interpretation, Operator
 from services.ai_agent.domain.measures import (
+    P95,
     Measure,
     Scope,
     Window,
     across,
     by_server,
-    compared,
     measure_of,
+    number_text,
     of_server,
     samples_of,
     scaled,
@@ -50,6 +51,10 @@ class Facts:
         text = f"{claim} {tongue.number(found[0], unit)}".strip()
         return Evidence(text, expr, self.time_ms, found[0], unit, tuple(servers), max(1, found[1] if samples is None else samples))
 
+    def constant(self, claim: str, value: float, unit: str) -> Evidence:
+        """A number of the question itself that the answer repeats; it rests on no sample."""
+        return Evidence(claim, f"vector({number_text(value)})", self.time_ms, value, unit, samples=0)
+
     def within(self, scope: Scope) -> list[ServerInfo]:
         """The known servers of the scope, in order of name."""
         return [
@@ -64,7 +69,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Figures:
-    """The values of one measure by server, in the stored unit."""
+    """The values of one measure by server in the stored unit, and the divisor and unit that all its evidence is told in."""
 
     facts: Facts
     tongue: Tongue
@@ -91,11 +96,10 @@ class Figures:
                 found.setdefault(sample.server, []).append(sample.value)
         pick = min if window is not None and window.aggregation == "min" else max
         values = {server: pick(each) for server, each in sorted(found.items())}
-        summed = measure.rate and window is not None and window.aggregation == "sum"
-        divisor, unit = readable_scale(max(map(abs, values.values()), default=0.0), "bytes" if summed else measure.unit)
-        return cls(
-            facts, tongue, measure, scope, window, values, {server: len(each) for server, each in found.items()}, divisor, unit
-        )
+        series = {server: len(each) for server, each in found.items()}
+        figures = cls(facts, tongue, measure, scope, window, values, series, divisor=1.0, unit=measure.unit)
+        divisor, unit = readable_scale(max(map(abs, values.values()), default=0.0), figures.stored_unit)
+        return replace(figures, divisor=divisor, unit=unit)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -130,6 +134,12 @@ class Figures:
         samples = None if self.window is not None or self.measure.rate else sum(self.series.values())
         return await self.facts.evidence(expr, self.unit, claim, self.tongue, tuple(self.values), samples)
 
+    def kind(self) -> tuple[Evidence, ...]:
+        """What must be proved of the name of the aggregation itself: the level of a percentile."""
+        if self.window is None or self.window.aggregation != "p95":
+            return ()
+        return (percentile(self.facts, self.tongue),)
+
     async def count(self) -> Evidence | None:
         """How many servers of the scope have a value."""
         claim = self.tongue.say("값이 있는 서버", "servers with a value:")
@@ -144,6 +154,12 @@ class Figures:
         """The expression that gives one element a server."""
         return by_server(self.measure, self.scope, self.window)
 
+    @property
+    def stored_unit(self) -> str:
+        """The unit of the values before they are scaled for reading."""
+        summed = self.measure.rate and self.window is not None and self.window.aggregation == "sum"
+        return "bytes" if summed and self.measure.unit == "bytes_per_second" else self.measure.unit
+
     def holds(self, op: Operator, value: float) -> set[str]:
         """The servers whose value meets the condition."""
         tests = {
@@ -156,29 +172,10 @@ class Figures:
         return {server for server, each in self.values.items() if tests[op](each)}
 
 
-@dataclass(frozen=True)
-class Part:
-    """One condition with the figures that it is held against."""
-
-    figures: Figures
-    op: Operator
-    value: float
-
-
-async def parts_of(asked: Interpretation, facts: Facts, tongue: Tongue) -> list[Part]:
-    """The conditions of the question; over a stretch of time the highest figure counts for "above", the lowest for "below"."""
-    parts = []
-    for condition in asked.conditions:
-        reach: Aggregation = "max" if condition.op in (">", ">=") else "min"
-        measure, window = measure_in(asked, condition.metric), window_of(asked, reach)
-        parts.append(Part(await Figures.load(facts, tongue, measure, scope_of(asked), window), condition.op, condition.value))
-    return parts
-
-
-def meeting(parts: Sequence[Part], *, either: bool) -> set[str]:
-    """The servers that meet every condition, or any of them."""
-    sets = [part.figures.holds(part.op, part.value) for part in parts]
-    return set.union(*sets) if either else set.intersection(*sets)
+def percentile(facts: Facts, tongue: Tongue) -> Evidence:
+    """The level of "p95" as a number."""
+    level = 100 * P95
+    return facts.constant(f"{tongue.say('백분위', 'percentile')} {tongue.plain(level, '')}", level, "")
 
 
 def scope_of(interpretation: Interpretation) -> Scope:
@@ -207,15 +204,6 @@ def window_of(interpretation: Interpretation, default: Aggregation = "avg") -> W
 def listing(evidence: Sequence[Evidence], tongue: Tongue) -> str:
     """`web-03 (91.2 %), web-01 (88.0 %)`."""
     return ", ".join(f"{item.servers[0]} ({tongue.number(item.value, item.unit)})" for item in evidence)
-
-
-async def conditions_count(facts: Facts, tongue: Tongue, parts: Sequence[Part], *, either: bool) -> Evidence | None:
-    """How many servers meet every condition, or any of them."""
-    vectors = [compared(part.figures.vector(), part.op, part.value) for part in parts]
-    joint = " or " if either else " and on (server) "
-    expr = vectors[0] if len(vectors) == 1 else joint.join(f"({vector})" for vector in vectors)
-    claim = tongue.say("조건에 맞는 서버", "servers that meet the condition:")
-    return await facts.evidence(f"count({expr})", "servers", claim, tongue)
 
 
 def measure_in(interpretation: Interpretation, metric: str | None = None) -> Measure:

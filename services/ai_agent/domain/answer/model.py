@@ -10,7 +10,7 @@ class Evidence:
     """A figure of an answer and the query that gives it again.
 
     `expr` evaluated at `time_ms` (Unix milliseconds) gives `value` as a vector of one element; `samples` counts the stored
-    samples behind it.
+    samples behind it, none behind a constant of the question such as a threshold.
     """
 
     claim: str

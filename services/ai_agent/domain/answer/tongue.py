@@ -31,7 +31,7 @@ _AGGREGATIONS: Final[Mapping[Aggregation, tuple[str, str]]] = {
     "max": ("최대", "highest"),
     "min": ("최소", "lowest"),
     "sum": ("합계", "total"),
-    "p95": ("구십오 백분위", "ninety-fifth percentile of the"),
+    "p95": ("p95", "p95"),
     "last": ("마지막", "last"),
 }
 _UNITS: Final[Mapping[str, tuple[str, str]]] = {
@@ -45,7 +45,8 @@ _UNITS: Final[Mapping[str, tuple[str, str]]] = {
     "hours": ("시간", " hours"),
     "days": ("일", " days"),
 }
-_BYTES: Final[Mapping[str, str]] = {"": "B", "kilo": "kB", "mega": "MB", "giga": "GB", "tera": "TB"}
+_BYTES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_BYTE_UNITS: Final = frozenset(f"{symbol}{per}" for _, symbol in _BYTES for per in ("", "/s"))
 _DECIMALS: Final[Mapping[str, int]] = {
     "percent": 1,
     "milliseconds": 1,
@@ -89,6 +90,10 @@ class Tongue:
             decimals = 0
         return f"{_fixed(value, decimals)}{self._unit(unit, value)}"
 
+    def plain(self, value: float, unit: str) -> str:
+        """A number with its unit as it was given: a bound is told in full, without zeros that nobody said."""
+        return f"{f'{value:.6f}'.rstrip('0').rstrip('.')}{self._unit(unit, value)}"
+
     def period(self, time: TimeRange) -> str:
         """The time of the question in words; without digits, for they are no figures of the answer.
 
@@ -114,22 +119,18 @@ class Tongue:
         return word + (closed if _ends_closed(word) else open_)
 
     def _unit(self, unit: str, value: float) -> str:
-        for prefix, symbol in _BYTES.items():
-            if unit == f"{prefix}bytes_per_second":
-                return f" {symbol}/s"
-            if unit == f"{prefix}bytes":
-                return f" {symbol}"
+        if unit in _BYTE_UNITS:
+            return f" {unit}"
         if unit == "servers" and self.lang == "en":
             return " server" if value == 1 else " servers"
         return _UNITS[unit][self._index] if unit in _UNITS else ""
 
 
 def readable_scale(value: float, unit: str) -> tuple[float, str]:
-    """(divisor, unit) that bring a value of this size into a range that people read."""
+    """(divisor, unit) that bring a value of this size into a range that people read; bytes become kB, MB/s and so on."""
     if unit in ("bytes_per_second", "bytes"):
-        for divisor, prefix in ((1e12, "tera"), (1e9, "giga"), (1e6, "mega"), (1e3, "kilo")):
-            if abs(value) >= divisor:
-                return divisor, prefix + unit
+        divisor, symbol = next((each for each in _BYTES if abs(value) >= each[0]), _BYTES[-1])
+        return divisor, f"{symbol}/s" if unit == "bytes_per_second" else symbol
     if unit == "seconds":
         if abs(value) >= 172_800:
             return 86_400.0, "days"

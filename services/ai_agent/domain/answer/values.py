@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, scope_of, whose, window_of
+from services.ai_agent.domain.answer.conditions import GROWING, Conditions
+from services.ai_agent.domain.answer.figures import Facts, Figures, listing, measure_in, percentile, scope_of, whose, window_of
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
@@ -19,7 +20,9 @@ async def answer_value(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
 
 
 async def _of_one(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
-    figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked))
+    # A threshold over a stretch of time is met by one moment, so the figure told is the one that decides.
+    reach: Aggregation = "avg" if not asked.conditions else "max" if asked.conditions[0].op in GROWING else "min"
+    figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked, reach))
     if not figures.values:
         return nothing_stored(asked, facts, tongue, figures.scope)
     if asked.servers:
@@ -29,9 +32,10 @@ async def _of_one(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
 
 async def _named(asked: Interpretation, figures: Figures, tongue: Tongue) -> Draft:
     evidence = await figures.of_each([name for name in asked.servers if name in figures.values][:MOST_NAMED])
-    sentences = [Sentence(_one(asked, item, figures, tongue), (item,)) for item in evidence]
+    sentences = [Sentence(_one(asked, item, figures, tongue), (item, *figures.kind())) for item in evidence]
     if asked.conditions and evidence:
-        sentences.insert(0, _verdict(asked, figures, evidence, tongue))
+        conditions = await Conditions.load(asked, figures.facts, tongue)
+        sentences.insert(0, _verdict(conditions, evidence, tongue))
     if note := missing_note(figures.missing, asked, tongue):
         sentences.append(note)
     return Draft(tuple(sentences))
@@ -48,16 +52,20 @@ def _one(asked: Interpretation, item: Evidence, figures: Figures, tongue: Tongue
     return f"The {kind}{metric} of {name} {'is' if asked.time.kind == 'now' else 'was'} {number} {period}."
 
 
-def _verdict(asked: Interpretation, figures: Figures, evidence: list[Evidence], tongue: Tongue) -> Sentence:
-    names = {item.servers[0] for item in evidence}
-    for condition in asked.conditions:
-        names &= figures.holds(condition.op, condition.value)
+def _verdict(conditions: Conditions, evidence: list[Evidence], tongue: Tongue) -> Sentence:
+    """Whether the named servers meet the conditions."""
+    names = {item.servers[0] for item in evidence} & conditions.meeting()
+    told, proof = conditions.as_noun(tongue), conditions.bounds(tongue)
+    one, have = len(evidence) == 1, "had" if conditions.past else "have"
     if len(names) == len(evidence):
-        return Sentence(tongue.say("네, 말씀하신 기준에 해당합니다.", "Yes, it meets that condition."))
+        holder = f"it {'had' if conditions.past else 'has'}" if one else f"all {have}"
+        return Sentence(tongue.say(f"네, 기준({told})에 해당합니다.", f"Yes, {holder} {told}."), proof)
     if not names:
-        return Sentence(tongue.say("아니요, 말씀하신 기준에 해당하지 않습니다.", "No, it does not meet that condition."))
+        holder = f"it {'did' if conditions.past else 'does'} not have" if one else f"none {'had' if conditions.past else 'has'}"
+        return Sentence(tongue.say(f"아니요, 기준({told})에 해당하지 않습니다.", f"No, {holder} {told}."), proof)
     listed = tongue.names(sorted(names))
-    return Sentence(tongue.say(f"말씀하신 기준에 해당하는 서버: {listed}.", f"These meet that condition: {listed}."))
+    verb = "has" if len(names) == 1 and not conditions.past else have
+    return Sentence(tongue.say(f"기준({told})에 해당하는 서버: {listed}.", f"Of these {listed} {verb} {told}."), proof)
 
 
 async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> Draft:
@@ -73,7 +81,8 @@ async def _over_all(asked: Interpretation, figures: Figures, tongue: Tongue) -> 
             f"{period} {of_whom}서버 {many}의 {kind} {tongue.with_particle(metric, '은', '는')} {number}{ending}.",
             f"The {kind} {metric} of {many.replace(' ', f' {of_whom}', 1)} {verb} {number} {period}.",
         )
-        sentences.append(Sentence(text, (overall, count)))
+        level = (percentile(figures.facts, tongue),) if aggregation == "p95" else ()
+        sentences.append(Sentence(text, (overall, count, *level)))
     if asked.by_role and not asked.roles:
         sentences += await _by_role(figures, tongue, aggregation)
     if len(set(figures.values.values())) > 1:
@@ -104,6 +113,6 @@ async def _by_role(figures: Figures, tongue: Tongue, aggregation: Aggregation) -
     return [
         Sentence(
             tongue.say(f"역할별 {tongue.aggregation(aggregation)}: {listed}.", f"By role: {listed}."),
-            tuple(item for _, item in found),
+            (*(item for _, item in found), *((percentile(figures.facts, tongue),) if aggregation == "p95" else ())),
         )
     ]

@@ -41,8 +41,9 @@ def verify(draft: Draft, names: Iterable[str]) -> Verified:
             kept.append(sentence)
     advice = [sentence for sentence in draft.recommendations if not unproved(sentence.text, sentence.evidence, pattern)]
     withheld += [sentence.text for sentence in draft.recommendations if sentence not in advice]
-    evidence = tuple(dict.fromkeys(item for sentence in (*kept, *advice) for item in sentence.evidence))
-    return Verified(tuple(s.text for s in kept), tuple(s.text for s in advice), evidence, tuple(withheld))
+    evidence = dict.fromkeys(item for sentence in (*kept, *advice) for item in sentence.evidence)
+    told = sorted(evidence, key=lambda item: item.samples == 0)  # constants of the question come after what was read
+    return Verified(tuple(s.text for s in kept), tuple(s.text for s in advice), tuple(told), tuple(withheld))
 
 
 def unproved(text: str, evidence: Sequence[Evidence], names: "re.Pattern[str] | None" = None) -> list[str]:
