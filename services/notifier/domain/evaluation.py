@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from services.common.ids import IdSource
 from services.notifier.domain.alerts import Alert, AlertState, Evidence
+from services.notifier.domain.evidence import label_names, single_out
 from services.notifier.domain.expressions import Expression
 from services.notifier.domain.labels import Labels, alert_labels, fingerprint
 from services.notifier.domain.pipeline import group_key
@@ -69,9 +70,9 @@ def evaluate(
     Raises:
         AmbiguousSeriesError: two series have the same labels once the rule's labels are on them.
     """
-    active = _by_fingerprint(rule, reading.active)
-    present = None if reading.present is None else _by_fingerprint(rule, reading.present)
-    recovered = None if reading.recovered is None else _by_fingerprint(rule, reading.recovered)
+    active = _by_fingerprint(rule, reading.active, expression.text)
+    present = None if reading.present is None else _by_fingerprint(rule, reading.present, expression.presence or expression.text)
+    recovered = None if reading.recovered is None else _by_fingerprint(rule, reading.recovered, rule.recovery_expr or "")
     result = Evaluated(alerts=[alert for alert in alerts if not alert.is_open])
     open_alerts = {alert.fingerprint: alert for alert in alerts if alert.is_open}
 
@@ -82,23 +83,40 @@ def evaluate(
             result.dropped.append(alert)
         else:
             result.alerts.append(_annotated(moved, rule, templates))
-    for key, (labels, value) in active.items():
+    for key, found in active.items():
         if key not in open_alerts:
-            evidence = Evidence(rule.expr, reading.time)
-            result.alerts.append(_new(rule, key, labels, value, evidence, templates, new_id))
+            evidence = Evidence(found.expr, reading.time)
+            result.alerts.append(_new(rule, key, found.labels, found.value, evidence, templates, new_id))
     if rule.no_data is NoDataPolicy.ALERT and present is not None:
         for key, missing_labels in watched.items():
             if key not in present and key not in active and key not in open_alerts:
                 evidence = Evidence(expression.presence or rule.expr, reading.time)
                 result.alerts.append(_new(rule, key, missing_labels, math.nan, evidence, templates, new_id))
-        for key, (labels, _) in (present | active).items():
+        for key, found in (present | active).items():
             if key not in watched:
-                result.watched.append(WatchedSeries(rule.id, key, labels))
+                result.watched.append(WatchedSeries(rule.id, key, found.labels))
     return result
 
 
-def _by_fingerprint(rule: Rule, samples: Sequence[Sample]) -> dict[str, tuple[dict[str, str], float]]:
-    found: dict[str, tuple[dict[str, str], float]] = {}
+@dataclass(frozen=True)
+class _Found:
+    """One series of the result of `whole`: labels of its alert, its value, and how it differs from the other series."""
+
+    labels: dict[str, str]
+    value: float
+    whole: str
+    own: Mapping[str, str]
+    differing: Sequence[str]
+
+    @property
+    def expr(self) -> str:
+        """The expression that gives this value alone."""
+        return single_out(self.whole, self.own, self.differing)
+
+
+def _by_fingerprint(rule: Rule, samples: Sequence[Sample], expr: str) -> dict[str, _Found]:
+    names = label_names(sample.labels for sample in samples)
+    found: dict[str, _Found] = {}
     for sample in samples:
         labels = alert_labels(sample.labels, rule.name, rule.labels)
         key = fingerprint(labels)
@@ -106,7 +124,7 @@ def _by_fingerprint(rule: Rule, samples: Sequence[Sample]) -> dict[str, tuple[di
             raise AmbiguousSeriesError(
                 f"the expression gives several series with the same labels {labels}; aggregate them or add labels"
             )
-        found[key] = (labels, sample.value)
+        found[key] = _Found(labels, sample.value, expr, sample.labels, names)
     return found
 
 
@@ -127,15 +145,15 @@ def _measured(
     key: str,
     seen: Seen,
     expression: Expression,
-    active: Mapping[str, tuple[dict[str, str], float]],
-    present: Mapping[str, tuple[dict[str, str], float]] | None,
+    active: Mapping[str, _Found],
+    present: Mapping[str, _Found] | None,
     time: float,
 ) -> Alert:
     """The alert with the newest value that can be re-run: of the expression, or of what the expression compares with a number."""
     if seen is Seen.ACTIVE:
-        return replace(alert, value=active[key][1], evidence=Evidence(expression.text, time))
+        return replace(alert, value=active[key].value, evidence=Evidence(active[key].expr, time))
     if present is not None and key in present and expression.presence is not None and expression.threshold is not None:
-        return replace(alert, value=present[key][1], evidence=Evidence(expression.presence, time))
+        return replace(alert, value=present[key].value, evidence=Evidence(present[key].expr, time))
     return alert
 
 
