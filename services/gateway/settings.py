@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from services.common.config import CommonSettings
 
@@ -32,3 +32,11 @@ class GatewaySettings(CommonSettings):
     secure_cookies: bool = Field(
         False, description="Mark session cookies Secure; set it when browsers reach the gateway through HTTPS alone."
     )
+
+    @field_validator("admin_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else ""
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise ValueError("a token is sent in a header: it may hold letters, digits and signs of ASCII, and no space")
+        return value
