@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.printed_numbers import unproved_numbers
 from tests.support.receiver import receiving
 from tests.support.stack import Api
 from tests.support.waiting import until
@@ -164,6 +165,8 @@ async def test_a_question_is_answered_with_figures_that_run_again(api: Api, quer
     for item in answer["evidence"]:
         values = await api.value(item["expr"], item["time"])
         assert any(math.isclose(value, item["value"], rel_tol=1e-9) for value in values), (item, values)
+    names = [item["server"] for item in (await api.get("/api/v1/servers", page_size="500"))["items"]]
+    assert unproved_numbers(answer["response"], (item["value"] for item in answer["evidence"]), names) == []
 
 
 async def test_the_fleet_is_built_one_server_at_a_time(api: Api) -> None:

@@ -23,6 +23,7 @@ from services.common.lifecycle import Lifecycle
 from services.common.telemetry import Telemetry
 from services.metrics.app import build as build_metrics
 from services.metrics.settings import MetricsSettings
+from tests.support.printed_numbers import unproved_numbers
 from tests.support.services import InProcess, in_process
 
 SERVERS = {"web-01": ("web", 42.5), "web-02": ("web", 97.25), "db-01": ("database", 12.0)}
@@ -88,6 +89,7 @@ async def test_answers_and_their_evidence(services: InProcess, query: str, inten
     for item in answer.evidence:
         result = await metrics.Query(metrics_pb2.QueryRequest(expr=item.expr, time=item.time))
         assert np.frombuffer(result.vector.values, "<f8").tolist() == [item.value], item.expr
+    assert unproved_numbers(answer.response, (item.value for item in answer.evidence), SERVERS) == []
     assert [attempt.outcome for attempt in answer.attempts] == ["answered"]
 
 

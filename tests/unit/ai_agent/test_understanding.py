@@ -8,12 +8,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.ai_agent.domain.interpretation import Intent, Interpretation
+from services.ai_agent.domain.interpretation import ANSWERED, Intent, Interpretation
 from services.ai_agent.domain.nlq.lexicon import load_lexicon
 from services.ai_agent.domain.nlq.understand import Surroundings, Understander
 from services.ai_agent.domain.ports import Inventory, ServerInfo
 
-QUESTIONS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("questions.toml").read_text(encoding="utf-8"))["question"]
+
+def _questions(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))["question"]
+    return found
+
+
+QUESTIONS, OPERATORS = _questions("questions.toml"), _questions("questions_operators.toml")
 SEOUL = ZoneInfo("Asia/Seoul")
 NOW = datetime(2026, 11, 18, 14, 30, tzinfo=SEOUL)  # a Wednesday
 FLEET = (
@@ -24,6 +30,7 @@ FLEET = (
     ("lb", "load_balancer", 2),
     ("queue", "queue", 2),
 )
+WITH_SLOTS = ANSWERED - {Intent.HELP, Intent.OUT_OF_SCOPE}
 UNDERSTANDER = Understander(load_lexicon())
 
 
@@ -40,11 +47,11 @@ def understand(text: str) -> Interpretation:
     return UNDERSTANDER.understand(text, AROUND)
 
 
-@pytest.mark.parametrize("expected", QUESTIONS, ids=lambda question: question["text"])
-def test_intent_and_slots(expected: dict[str, Any]) -> None:
-    asked = understand(expected["text"])
+def _told(text: str) -> dict[str, Any]:
+    """The interpretation as the files of questions have it."""
+    asked = understand(text)
     found: dict[str, Any] = {
-        "text": expected["text"],
+        "text": text,
         "intent": str(asked.intent),
         "metric": asked.metric,
         "more_metrics": list(asked.more_metrics),
@@ -61,8 +68,57 @@ def test_intent_and_slots(expected: dict[str, Any]) -> None:
         "direction": asked.direction,
         "time": None if asked.time.assumed else asked.time.kind,
     }
-    assert {name: value for name, value in found.items() if value not in (None, [])} == expected
     assert 0.0 < asked.confidence <= 1.0
+    return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+@pytest.mark.parametrize("expected", QUESTIONS, ids=lambda question: question["text"])
+def test_intent_and_slots(expected: dict[str, Any]) -> None:
+    assert _told(expected["text"]) == expected
+
+
+@pytest.mark.parametrize("expected", OPERATORS, ids=lambda question: question["text"])
+def test_questions_as_operators_type_them(expected: dict[str, Any]) -> None:
+    told = _told(expected["text"])
+    assert (told if Intent(expected["intent"]) in WITH_SLOTS else {name: told[name] for name in expected}) == expected
+
+
+def test_there_are_questions_of_every_intent() -> None:
+    assert len(OPERATORS) >= 200
+    assert {question["intent"] for question in OPERATORS} == {str(intent) for intent in Intent}
+
+
+@pytest.mark.parametrize(
+    ("words", "start", "end"),
+    [
+        ("어제 오후 3시부터 5시까지", "11-17 15:00", "11-17 17:00"), ("오늘 아침", "11-18 06:00", "11-18 09:00"),
+        ("this morning", "11-18 06:00", "11-18 12:00"), ("since yesterday", "11-17 00:00", "11-18 14:30"),
+        ("2시간 전", "11-18 12:30", "11-18 12:30"), ("방금", "11-18 14:20", "11-18 14:30"), ("어젯밤", "11-17 21:00", "11-18 06:00"),
+        ("yesterday from 3 to 5 pm", "11-17 15:00", "11-17 17:00"), ("지난 3일간", "11-15 14:30", "11-18 14:30"),
+        ("last 15m", "11-18 14:15", "11-18 14:30"), ("어제부터", "11-17 00:00", "11-18 14:30"), ("30분 전", "11-18 14:00", "11-18 14:00"),
+        ("어제 낮 12시", "11-17 12:00", "11-17 12:00"), ("오늘 새벽 3시", "11-18 03:00", "11-18 03:00"),
+    ],
+)  # fmt: skip
+def test_times_as_operators_say_them(words: str, start: str, end: str) -> None:
+    time = understand(f"{words} web-01 cpu").time
+    told = [datetime.fromtimestamp(each / 1000, SEOUL).strftime("%m-%d %H:%M") for each in (time.start_ms, time.end_ms)]
+    assert told == [start, end]
+
+
+def test_a_prefix_that_says_something_is_no_slip_of_another() -> None:
+    around = Surroundings(DEMO_FLEET, AROUND.now_ms, SEOUL)
+    asked = Understander(load_lexicon()).understand("is db-02 over 90% disk?", around)  # there is lb-02
+    assert asked.servers == ()
+    assert [unknown.name for unknown in asked.unknown_servers] == ["db-02"]
+    assert asked.unknown_servers[0].suggestions[0] == "db-primary-seoul-1"
+
+
+def test_before_six_this_morning_is_the_night_so_far() -> None:
+    early = datetime(2026, 11, 18, 5, 15, tzinfo=SEOUL)
+    for words in ("this morning", "오늘 아침"):
+        time = UNDERSTANDER.understand(f"{words} cpu", Surroundings(AROUND.inventory, int(early.timestamp() * 1000), SEOUL)).time
+        assert datetime.fromtimestamp(time.start_ms / 1000, SEOUL).hour == 0
+        assert time.end_ms == int(early.timestamp() * 1000)
 
 
 @pytest.mark.parametrize("question", QUESTIONS[::7], ids=lambda question: question["text"])

@@ -54,7 +54,7 @@ def nothing_stored(asked: Interpretation, facts: Facts, tongue: Tongue, scope: S
     if not scope.servers and not facts.within(scope):
         return Draft((no_such_servers(scope, tongue),))
     text = tongue.say(
-        f"{f'{whose}의 ' if whose else ''}{tongue.period(asked.time)} {metric} 자료가 저장되어 있지 않아 답할 수 없습니다.",
+        f"{tongue.period(asked.time)} {f'{whose}의 ' if whose else ''}{metric} 자료가 저장되어 있지 않아 답할 수 없습니다.",
         f"There are no samples of {metric}{f' of {whose}' if whose else ''} {_at(asked, tongue)}, so nothing can be said.",
     )
     return Draft((Sentence(text),))

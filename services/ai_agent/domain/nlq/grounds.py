@@ -28,7 +28,12 @@ def gather(tokens: Sequence[Token], slots: Slots, names: FoundNames, time: Found
         for token in tokens
         if token.kind == "server" or (token.kind in ("inventory", "question") and _SERVER_WORD.search(token.surface))
     ]
-    ranked = any(token.kind in ("superlative", "order", "ranked_metric") for token in slots.order_parts)
+    # "is web-01 slow?" asks for a figure, "slowest" ranks.
+    ranks_alone = not any(token.kind == "name" for token in names.tokens)
+    ranked = any(
+        token.kind in ("superlative", "order") or (token.kind == "ranked_metric" and (ranks_alone or token.surface.endswith("est")))
+        for token in slots.order_parts
+    )
     later: dict[str, int] = {}
     for token in tokens:
         if token.kind == "later":
@@ -46,6 +51,10 @@ def gather(tokens: Sequence[Token], slots: Slots, names: FoundNames, time: Found
         weak_metrics=1 if metric is not None and len(weak) == len(metrics) else 0,
         thresholds=len(slots.conditions),
         order=order is not None and ranked,
+        ranked_apart=order is not None
+        and ranked
+        and bool(slots.conditions)
+        and any(name not in {each.metric for each in slots.conditions} for name in (metric, *slots.more_metrics) if name),
         adjective_order=order is not None and not ranked,
         limit=slots.limit is not None,
         extreme=slots.aggregation in ("max", "min")

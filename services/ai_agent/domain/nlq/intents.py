@@ -31,6 +31,7 @@ class Grounds:
     thresholds: int = 0
     order: bool = False
     adjective_order: bool = False
+    ranked_apart: bool = False
     limit: bool = False
     extreme: bool = False
     aggregation: bool = False
@@ -83,7 +84,7 @@ class Grounds:
             + 0.9 * self.role_words
             + 0.5 * self.order
             + 0.2 * self.adjective_order
-            + 0.4 * (self.order and self.limit)
+            + 0.4 * (self.order and (self.limit or self.which > 0))
             + sum(_LATER_DOMAIN.get(name, 0.2) * number for name, number in self.later.items())
         )
 
@@ -145,6 +146,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(Intent.TOP_SERVERS, 0.8, "a metric to rank by", lambda g: g.metrics > 0 and (g.order or g.adjective_order or g.limit)),
     _Rule(Intent.TOP_SERVERS, 0.5, "ranks servers", lambda g: g.servers > 0 and (g.order or g.limit)),
     _Rule(Intent.TOP_SERVERS, 3.6, "asks which server is at the extreme", lambda g: g.extreme and not g.order and g.named == 0),
+    _Rule(Intent.TOP_SERVERS, 2.0, "ranks by another metric than it compares", lambda g: g.ranked_apart and g.named == 0),
     _Rule(Intent.TOP_SERVERS, -2.5, "a server by name", lambda g: g.named > 0 and not (g.order and g.named > 1)),
     _Rule(Intent.SERVER_STATUS, 2.4, "a server by name", lambda g: g.named > 0),
     _Rule(Intent.SERVER_STATUS, 0.8, "asks how it is", lambda g: g.named > 0 and g.status > 0),

@@ -11,6 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 _HANGUL = re.compile(r"[가-힣]")
+_DOUBLED = re.compile(r"(.)\1+")
 _PLURAL_KINDS = frozenset({"metric", "server", "role"})
 _HANGUL_BASE, _JUNG, _JONG = 0xAC00, 21, 28
 
@@ -61,6 +62,9 @@ class Lexicon:
             return None
         if _HANGUL.search(word):
             return self._korean_typo(word)
+        once = self.words.get(_DOUBLED.sub(r"\1", word))
+        if once is not None and once.kind in _PLURAL_KINDS and len(once.surface) >= 3:
+            return once  # a key that was held: "cpuu"
         if len(word) < 4 or not word.isalpha():
             return None
         hits = process.extract(word, list(self.words), scorer=OSA.distance, limit=8, score_cutoff=1 if len(word) < 10 else 2)

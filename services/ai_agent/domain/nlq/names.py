@@ -179,7 +179,10 @@ class NameIndex:
         if len(word) < 4 or not self.names or not re.search(r"[a-z]", word):
             return None
         digits = _digits(word)
-        pool = [name for name in self.names if _digits(name) == digits]
+        prefix = re.match(r"[a-z]+", word)
+        kept = prefix[0] if prefix and (prefix[0] in self.prefixes or prefix[0] in self.pronounced) else ""
+        # "db-01" where there is only lb-01 is no slip: a prefix that says something itself stays what it is.
+        pool = [name for name in self.names if _digits(name) == digits and name.startswith(kept)]
         floor = TYPO_SCORE if digits else 86.0
         hits = process.extract(word, pool, scorer=fuzz.ratio, limit=3, score_cutoff=SUGGESTION_SCORE)
         targets: dict[str, float] = {}
@@ -192,8 +195,11 @@ class NameIndex:
 
     def _suggest(self, word: str) -> UnknownServer:
         hits = process.extract(word, list(self.names), scorer=fuzz.ratio, limit=6, score_cutoff=SUGGESTION_SCORE)
-        ordered = sorted(hits, key=lambda hit: (-hit[1], hit[0]))
-        return UnknownServer(word, tuple(dict.fromkeys(self.names[form] for form, _, _ in ordered))[:3])
+        ordered = [form for form, _, _ in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
+        prefix = re.match(r"[a-z]+(?=[^a-z])", word)
+        kin = [form for form in self.names if prefix and form.startswith(prefix[0]) and not form[len(prefix[0]) :][:1].isalpha()]
+        near = [form for form in ordered if form in kin] + sorted(set(kin) - set(ordered)) + ordered
+        return UnknownServer(word, tuple(dict.fromkeys(self.names[form] for form in near))[:3])
 
     @staticmethod
     def _may_be_name(word: str, lexicon: Lexicon) -> bool:

@@ -66,6 +66,8 @@ _KOREAN_DECIMAL = re.compile(r"(?<=\d)\s*점\s*([일이삼사오육칠팔구영]
 # Words that begin like a counted number: 이번(this time), 일주일 is a week, 세대, 사이, 이대로, 오분, 구분.
 _NOT_COUNTED = ("이번", "이대로", "세대", "일분석", "사이", "구분", "이개월전")
 
+_BEFORE_A_COUNT = ("상위", "하위", "서버", "탑", "톱")
+
 
 def spelled_to_digits(text: str) -> str:
     """Replace spelled numbers ("seventy five percent", "구십 프로", "열 개") by digits; other words stay as they are."""
@@ -110,7 +112,8 @@ def _sino(match: re.Match[str]) -> str:
 
 
 def _native(match: re.Match[str]) -> str:
-    if not match[1] or match.string.startswith(_NOT_COUNTED, match.start()):
+    ranked = match.string[: match.start()].rstrip().endswith(_BEFORE_A_COUNT)  # "상위 세대" counts, "차세대" does not
+    if not match[1] or (match.string.startswith(_NOT_COUNTED, match.start()) and not ranked):
         return match[0]
     return str(_native_value(match[1]))
 

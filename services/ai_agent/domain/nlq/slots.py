@@ -1,7 +1,9 @@
 """What the tokens of a question fill in: metrics, thresholds, how many, which way round, which figure of many."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from services.ai_agent.domain.interpretation import MIRRORED, Aggregation, Condition, Direction, Order
 from services.ai_agent.domain.nlq.lexicon import Lexicon
@@ -10,6 +12,7 @@ from services.ai_agent.domain.nlq.segment import Token
 from services.ai_agent.domain.nlq.thresholds import Threshold, find_between, find_thresholds
 from services.ai_agent.domain.ports import Inventory
 
+_JOINT = re.compile(r"\s*(?:이?랑|과|와|하고|,|및|그리고|and|&|/|\+|(?P<either>이?나|or|또는|혹은))\s*")
 _PERCENT_METRICS = frozenset({"cpu", "memory", "disk", "swap"})
 
 
@@ -47,7 +50,9 @@ def read_slots(text: str, tokens: Sequence[Token], inventory: Inventory, lexicon
     order, order_parts = find_order([token for token in tokens if token.start not in spent], metric)
     roles, role_parts = find_roles(tokens, inventory, lexicon)
     conditions = tuple(_completed(threshold, metric) for threshold in thresholds)
-    inverse = [token for token in tokens if token.kind == "inverse"]
+    shared, either = find_shared(text, tokens, thresholds)
+    conditions = (*(replace(conditions[0], metric=name) for name in shared), *conditions)
+    inverse = any(token.kind == "inverse" or (token.kind == "compare" and "남" in token.surface) for token in tokens)
     if inverse and metric in _PERCENT_METRICS:
         # What is free is the rest of what is used: "less than 20 % free" is more than 80 % used.
         conditions = tuple(Condition(each.metric, MIRRORED[each.op], 100.0 - each.value) for each in conditions)
@@ -57,7 +62,7 @@ def read_slots(text: str, tokens: Sequence[Token], inventory: Inventory, lexicon
         more_metrics=metrics[1:],
         direction=direction,
         conditions=conditions,
-        either=len(conditions) > 1 and any(token.kind == "either" for token in tokens),
+        either=len(conditions) > 1 and (either or any(token.kind == "either" for token in tokens)),
         limit=limit,
         order=order,
         order_parts=order_parts,
@@ -84,6 +89,24 @@ def find_metrics(tokens: Sequence[Token]) -> tuple[tuple[str, ...], tuple[Token,
     if ranked:
         return (ranked[0].value.rsplit("_", 1)[0],), (ranked[0],)
     return (), ()
+
+
+def find_shared(text: str, tokens: Sequence[Token], thresholds: Sequence[Threshold]) -> tuple[tuple[str, ...], bool]:
+    """Metrics that share the one threshold of the metric beside them, and whether one of them suffices: "CPU나 메모리 80% 넘는"."""
+    if len(thresholds) != 1 or thresholds[0].condition.metric is None:
+        return (), False
+    tokens = list(tokens)
+    number = next(index for index, token in enumerate(tokens) if token in thresholds[0].tokens and token.kind == "number")
+    nouns = [index for index, token in enumerate(tokens[:number]) if token.kind == "metric"]
+    found: list[str] = []
+    either = False
+    for place, following in reversed(list(pairwise(nouns))):
+        joint = _JOINT.fullmatch(text, tokens[place].end, tokens[following].start)
+        if joint is None:
+            break
+        either = either or joint["either"] is not None
+        found.insert(0, tokens[place].value)
+    return tuple(dict.fromkeys(name for name in found if name != thresholds[0].condition.metric)), either
 
 
 def _completed(threshold: Threshold, metric: str | None) -> Condition:
@@ -135,7 +158,9 @@ def find_order(tokens: Sequence[Token], metric: str | None) -> tuple[Order | Non
     if superlative is not None:
         return ("asc" if superlative.value == "least" else "desc"), (superlative,)
     if adjective is not None and metric is not None:
-        return ("asc" if adjective.kind == "low" else "desc"), (adjective,)
+        place = tokens.index(adjective)
+        turned = place > 0 and tokens[place - 1].kind == "negation"  # "안 높은"
+        return ("asc" if (adjective.kind == "low") != turned else "desc"), (adjective,)
     return None, ()
 
 

@@ -19,7 +19,9 @@ _SHORT_FORMS = (
     (re.compile(r"(?<=[a-z])'(?:ve|ll|d|m)\b"), " "),
     (re.compile(r"(?<=[a-z0-9])'s\b"), ""),
 )
-_FRACTIONS = (
+_LONG_FORMS = (
+    (re.compile(r"(?<![\d.])1 ?(?:위|등)?(?:부터|에서|~|-) ?(\d{1,4}) ?(?:위|등)(?:까지)?"), r"상위 \1개"),
+    (re.compile(r"\bhalf a second\b|(?<![가-힣0-9])반 ?초(?=$|[^가-힣]|이|가|를|보)"), "500ms"),
     (re.compile(r"(?<![a-z])(top|bottom)[-#]?(?=\d)"), r"\1 "),
     (re.compile(r"\bthree[ -]quarters?\b|4분의 ?3|사분의 ?삼"), "75%"),
     (re.compile(r"\ba quarter\b(?! (?:hour|past|to|of an hour))|4분의 ?1|사분의 ?일"), "25%"),
@@ -41,7 +43,7 @@ def normalise(text: str) -> str:
     for pattern, long_form in _SHORT_FORMS:
         text = pattern.sub(long_form, text)
     text = re.sub(r"\s+", " ", text).strip()
-    for pattern, long_form in _FRACTIONS:
+    for pattern, long_form in _LONG_FORMS:
         text = pattern.sub(long_form, text)
     return spelled_to_digits(text)
 

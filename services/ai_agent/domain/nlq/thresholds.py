@@ -89,7 +89,7 @@ def _operator(tokens: list[Token], index: int) -> Operator | None:
         operator = ">"
     elif token.kind == "later" and token.value == "create_alert":
         operator = next((op for stem, op in _CONDITIONAL if token.surface.startswith(stem)), None)
-    elif token.kind == "status" and token.surface == "이상" and _number_before(tokens, index):
+    elif token.kind == "status" and token.surface.startswith("이상") and _number_before(tokens, index):
         operator = ">="
     elif token.kind in ("high", "low") and _number_before(tokens, index):
         operator = ">" if token.kind == "high" else "<"

@@ -13,13 +13,14 @@ LOOKBACK_SECONDS = 300.0
 """How far an instant evaluation looks back for a sample: PromQL's default."""
 
 _LONGEST_SECONDS = 3660 * 86400.0
-_JOIN = re.compile(r"\s*(?:,|의|에|at|around|about|on|in the|of|in)?\s*")
+_JOIN = re.compile(r"\s*(?:,|의|에|at|around|about|on|in the|of|in|from|between)?\s*")
 _SINCE_BEFORE = re.compile(r"(?<![a-z])(?:since|from|after|between|starting)\s+(?:at\s+|around\s+)?$")
 _SINCE_AFTER = re.compile(r"\s*(?:부터|이후로?|이래로?|onwards?|and later)")
 _TO = re.compile(r"\s*(?:부터|에서|-|~|to|and|until|till)\s*")
 _TO_END = re.compile(r"\s*(?:까지|사이)(?:에는?|의)?")
 _TAIL = re.compile(r"\s*(?:(?:하루\s*)?(?:동안|내내|종일|all day|so far|당시|무렵))?(?:에는?|의)?(?![가-힣]*(?:러|게))")
 _PARTICLE = re.compile(r"(?<=[가-힣])(?:에는|에|의|은|는)$")
+_MORNINGS = ("아침", "morning")
 _MOMENT_KINDS = ("day", "part", "clock")
 
 
@@ -171,13 +172,15 @@ class TimeGrammar:
             hour = PART_HOURS[moment.part.pieces["part"]][0]
             if day is None:
                 day = self._midnight(0 if self._midnight() + timedelta(hours=hour) < self._now else 1)
-            return _local(day + timedelta(hours=hour), self._zone)
+            start = _local(day + timedelta(hours=hour), self._zone)
+            # At five in the morning "this morning" is the night so far.
+            return day if start > self._now > day and moment.part.pieces["part"] in _MORNINGS else start
         return day
 
     def _end_of(self, moment: _Moment, start: datetime) -> datetime:
         if moment.part is not None:
-            first, last = PART_HOURS[moment.part.pieces["part"]]
-            return _local(start + timedelta(hours=last - first), self._zone)
+            last = PART_HOURS[moment.part.pieces["part"]][1]
+            return _local(_midnight(start) + timedelta(hours=last), self._zone)
         return _local(_midnight(start) + timedelta(days=1), self._zone)
 
     def _day(self, atom: Atom) -> datetime | None:
