@@ -5,6 +5,8 @@ import { post, valueAt } from "./api.js";
 import { clock, figure } from "./format.js";
 import { t } from "./i18n.js";
 
+const UNIT_SIGNS = { servers: "", processes: "", celsius: "°C", milliseconds: "ms", seconds: "s", bytes: "B", bytes_per_second: "B/s" };
+
 function EvidenceRow({ item }) {
   const [again, setAgain] = useState(null);
   const run = async () => {
@@ -16,12 +18,12 @@ function EvidenceRow({ item }) {
       setAgain(problem.message);
     }
   };
-  const unit = item.unit === "percent" ? "cpu" : "";
+  const value = item.unit === "percent" ? figure("cpu", item.value) : [figure("", item.value), UNIT_SIGNS[item.unit] ?? item.unit].filter(Boolean).join(" ");
   return html`<tr>
     <td>${item.claim}</td>
     <td><code>${item.expr}</code></td>
     <td class="nowrap">${clock(item.time ?? item.end)}</td>
-    <td class="nowrap" title=${item.value}>${figure(unit, item.value)}</td>
+    <td class="nowrap" title=${item.value}>${value}</td>
     <td class="nowrap">${item.time && html`<button class="small" onClick=${run}>${t("rerun")}</button>`} <span aria-live="polite">${again}</span></td>
   </tr>`;
 }
