@@ -90,12 +90,14 @@ class UnknownServer:
 class Interpretation:
     """How a question was understood.
 
-    `more_metrics` are the metrics named beside the first, `excluded` servers that are to be left out; of several conditions one
+    `more_metrics` are the metrics named beside the first, `unread_times` words for
+    times that cannot be, `excluded` servers that are to be left out; of several conditions one
     suffices when `either`, else all must hold; `by_role` asks for a figure of each role. `understood` and `not_understood` are pieces of the question; `confidence` is 0 to 1; `grounds` explain the intent.
     """
 
     intent: Intent
     time: TimeRange
+    unread_times: tuple[str, ...] = ()
     metric: str | None = None
     more_metrics: tuple[str, ...] = ()
     direction: Direction | None = None

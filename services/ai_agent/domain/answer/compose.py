@@ -5,7 +5,7 @@ from dataclasses import replace
 from services.ai_agent.domain.answer.figures import Facts
 from services.ai_agent.domain.answer.lists import answer_help, answer_inventory, answer_not_yet, answer_out_of_scope
 from services.ai_agent.domain.answer.model import Answer, Draft
-from services.ai_agent.domain.answer.notes import ignored_note, unknown_name_notes
+from services.ai_agent.domain.answer.notes import ignored_note, unknown_name_notes, unread_time_note
 from services.ai_agent.domain.answer.ranking import answer_filter, answer_top
 from services.ai_agent.domain.answer.status import answer_fleet, answer_servers
 from services.ai_agent.domain.answer.tongue import Tongue
@@ -45,6 +45,8 @@ async def compose(asked: Interpretation, facts: Facts, lang: Language) -> Answer
         draft = answer_out_of_scope(tongue)
     elif asked.intent not in ANSWERED:
         draft = answer_not_yet(asked, tongue)
+    elif asked.unread_times:
+        draft = Draft((*unknown, unread_time_note(asked, tongue)))
     elif unknown and not asked.servers:
         draft = Draft(unknown)
     else:
@@ -54,6 +56,7 @@ async def compose(asked: Interpretation, facts: Facts, lang: Language) -> Answer
     names += [word for server in facts.inventory.servers for word in (server.role, server.site)]
     names += [each.name for each in asked.unknown_servers]
     names += [asked.metric or "", *asked.roles, *(each.metric or "" for each in asked.conditions)]
+    names += [*asked.unread_times, *asked.not_understood, f"-{asked.limit}"]
     verified = verify(draft, names)
     text = " ".join(verified.sentences) or tongue.say(
         "확인할 수 있는 수치가 없어 답하지 않겠습니다.", "No figure could be proved, so there is no answer."

@@ -24,9 +24,24 @@ def unknown_name_notes(asked: Interpretation, tongue: Tongue) -> tuple[Sentence,
     return tuple(notes)
 
 
+def unread_time_note(asked: Interpretation, tongue: Tongue) -> Sentence:
+    """That the question names a time that cannot be; figures of another time would pass for those asked about."""
+    words = ", ".join(f"“{words}”" for words in asked.unread_times)
+    return Sentence(
+        tongue.say(
+            f"{words}: 읽을 수 있는 과거의 시각이 아니어서 다른 시각의 값으로 대신 답하지 않았습니다.",
+            f"{words} is no past time that I can read, so I did not answer for another one.",
+        )
+    )
+
+
 def ignored_note(asked: Interpretation, tongue: Tongue) -> tuple[Sentence, ...]:
-    """The words that the answer does not heed; those with digits are left to the interpretation."""
-    words = [word for word in asked.not_understood if len(word) > 1 and not any(char.isdigit() for char in word)]
+    """The words and numbers that the answer does not heed."""
+    words = [word for word in asked.not_understood if len(word) > 1 or word.isdigit()]
+    dashed = [word for word in asked.understood if word == f"-{asked.limit}"]
+    if dashed and not words:
+        said = tongue.say("“-”는 빼기가 아니라 줄표로 읽었습니다", "The minus was read as a dash")
+        return (Sentence(f"{said}: “{dashed[0]}”."),)
     if not words:
         return ()
     listed = ", ".join(f"“{word}”" for word in words[:5])

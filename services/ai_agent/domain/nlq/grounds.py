@@ -77,7 +77,7 @@ def gather(tokens: Sequence[Token], slots: Slots, names: FoundNames, time: Found
         # A place beside nothing but an everyday word ("the temperature in Seoul") is no site of ours.
         unknown=(count("site") if not (servers or named or slots.roles or len(weak) < len(metrics)) else 0)
         + sum(0.5 if len(token.surface) < 2 else 1.0 for token in free if token.kind == "unknown"),
-        timed=not time.time.assumed,
+        timed=not time.time.assumed or bool(time.unread),
         ranged=time.time.kind != "now",
         later=later,
     )

@@ -5,6 +5,7 @@ counts as unknown and the nearest names are offered.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,8 @@ from rapidfuzz import fuzz, process
 
 from services.ai_agent.domain.interpretation import UnknownServer
 from services.ai_agent.domain.nlq.lexicon import Lexicon
-from services.ai_agent.domain.nlq.segment import TAKEN, Token
+from services.ai_agent.domain.nlq.segment import TAKEN, Token, segment
+from services.ai_agent.domain.nlq.text import normalise
 from services.ai_agent.domain.ports import Inventory, names_of
 
 TYPO_SCORE, TYPO_GAP, SUGGESTION_SCORE = 80.0, 5.0, 55.0
@@ -49,14 +51,15 @@ class NameIndex:
     pronounced: Mapping[str, tuple[str, ...]]
     spoken: re.Pattern[str]
     by_part: Mapping[str, frozenset[str]]
+    literal: tuple[tuple[re.Pattern[str], str], ...]
     other_words: frozenset[str]
 
     @classmethod
     def build(cls, inventory: Inventory, lexicon: Lexicon) -> "NameIndex":
         """Index the names of the servers; a form that two of them share stands for neither."""
         servers = names_of(inventory.servers)
-        names = {name.lower(): name for name in servers}
-        shorts = _unique((name.lower().split(".")[0], name) for name in servers if not re.fullmatch(r"[\d.:]+", name))
+        names = {unicodedata.normalize("NFKC", name).lower(): name for name in servers}
+        shorts = _unique((form.split(".")[0], name) for form, name in names.items() if re.match(r"[^.]*[^\d.:]", form))
         keys = _unique((key, name) for name in servers for key in {_key(name.lower()), _key(name.lower().split(".")[0])})
         pronounced = {
             form.replace(" ", ""): sorted({role, *(other for other in forms if other.isascii() and other.isalpha())})
@@ -71,9 +74,11 @@ class NameIndex:
             rf"(?P<sep>\s*[-_#]\s*|\s*)(?P<number>\d{{1,4}}){_AFTER_NUMBER}(?P<mark>\s*(?:번째|번|호기|호))?"
         )
         by_part: dict[str, set[str]] = {}
-        for name in servers:
+        for name in (name for name in servers if " " not in name):  # words with spaces are ordinary words too often
             for part in re.findall(r"[a-z]{2,}", name.lower()):
                 by_part.setdefault(part, set()).add(name)
+        odd = _unique((form, name) for name in servers if _is_odd(form := normalise(name), lexicon))
+        short = [(_short(form), name) for form, name in sorted(names.items()) if re.fullmatch("[a-z]{1,2}", form)]
         return cls(
             names=shorts | names,
             keys=keys,
@@ -81,6 +86,10 @@ class NameIndex:
             pronounced={word: tuple(forms) for word, forms in pronounced.items()},
             spoken=spoken,
             by_part={part: frozenset(found) for part, found in by_part.items()},
+            literal=(
+                *((_literal(form), name) for form, name in sorted(odd.items(), key=lambda pair: (-len(pair[0]), pair[0]))),
+                *short,
+            ),
             other_words=frozenset(word.lower() for server in inventory.servers for word in (server.role, server.site)),
         )
 
@@ -94,9 +103,9 @@ class NameIndex:
             tokens.append(Token(kind, name, start, end, text[start:end]))
             text = text[:start] + TAKEN * (end - start) + text[end:]
 
-        for name in sorted((name for name in self.names if not name.isascii()), key=len, reverse=True):
-            if (start := text.find(name)) >= 0:
-                take(start, start + len(name), self.names[name])
+        for pattern, name in self.literal:
+            for match in list(pattern.finditer(text)):
+                take(match.start(), match.end(), name)
         for match in list(_CANDIDATE.finditer(text)):
             word = match[0].rstrip(".:-_")
             if exact := self._exact(word, lexicon):
@@ -210,6 +219,32 @@ class NameIndex:
     @staticmethod
     def _known_word(word: str, lexicon: Lexicon) -> bool:
         return bool(word) and any(end == len(word) for end, _ in lexicon.matches(word, 0))
+
+
+def _is_odd(form: str, lexicon: Lexicon) -> bool:
+    """Whether a name is found only as it is written: no plain word, nor words that a question has for other things."""
+    if not form or (_CANDIDATE.fullmatch(form) and form[-1] not in ".:-_"):
+        return False
+    plain = all(char.isalnum() or char == " " for char in form)
+    return not (
+        plain and form.isascii() and all(token.kind != "unknown" or token.surface.isdigit() for token in segment(form, lexicon))
+    )
+
+
+def _literal(form: str) -> re.Pattern[str]:
+    """The name as it is written, where it is not a piece of something longer; Korean particles may follow it."""
+    before = r"(?<![a-z0-9_.:/\\-])" if form[0].isalnum() else r"(?<![^\s(\"'])"
+    after = r"(?![a-z0-9_]|[.:/\\-][a-z0-9])"
+    if not form[-1].isalnum():
+        after = rf"(?!{re.escape(form[-1])})(?=$|[\s가-힣?!.,;)\"'])"
+    return re.compile(f"{before}{re.escape(form)}{after}")
+
+
+def _short(form: str) -> re.Pattern[str]:
+    """A name of one or two letters, which may be a word as well ("a"), where nothing but a name can stand."""
+    return re.compile(
+        rf"(?:(?<= of )|(?<= for )|(?<= on )){form}(?=\s*[?.!]*$)|(?<=[\"']){form}(?=[\"'])|(?<![a-z0-9_.:/\\-]){form}(?=의|\s?서버의?\s)"
+    )
 
 
 def _key(name: str) -> str:

@@ -31,6 +31,8 @@ _PATTERNS = tuple(
     (re.compile(rf"(?<![a-z0-9_.:])(?<![a-z]-){_NUMBER}{_SPACE}(?:{unit})"), name, factor) for unit, name, factor in _UNITS
 )
 _BARE = re.compile(rf"(?<![a-z0-9_.:]){_NUMBER}(?P<plus>\s?\+)?(?![a-z0-9_]|:\d)")
+_MINUS = re.compile(r"(?:^|(?<![\d%\ue000])\s|[<>=])-$")
+"""A sign, not the dash of a range: nothing that could be a lower bound stands before it."""
 _PLUS = re.compile(r"\s?\+")
 
 
@@ -44,9 +46,11 @@ def find_numbers(text: str) -> tuple[str, list[Token]]:
         plus = _PLUS.match(text, end)
         value = "plus" if plus or match.groupdict().get("plus") else ""
         end = plus.end() if plus else end
-        number = float(match["number"].replace(",", "")) * factor
-        tokens.append(Token("number", value, match.start(), end, text[match.start() : end].strip(), number, unit))
-        text = text[: match.start()] + TAKEN * (end - match.start()) + text[end:]
+        negative = _MINUS.search(text, 0, match.start()) is not None
+        start = match.start() - negative
+        number = float(match["number"].replace(",", "")) * (-factor if negative else factor)
+        tokens.append(Token("number", value, start, end, text[start:end].strip(), number, unit))
+        text = text[:start] + TAKEN * (end - start) + text[end:]
 
     for pattern, unit, factor in _PATTERNS:
         for match in list(pattern.finditer(text)):

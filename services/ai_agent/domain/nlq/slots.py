@@ -135,7 +135,7 @@ def find_limit(tokens: Sequence[Token], thresholds: Sequence[Threshold]) -> tupl
 
 
 def _whole(token: Token) -> int:
-    number = token.number or 0.0
+    number = abs(token.number or 0.0)  # "top -3", as tools on the command line write it
     return int(number) if number == int(number) and 1 <= number <= 10_000 else 0
 
 

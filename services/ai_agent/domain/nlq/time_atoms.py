@@ -25,7 +25,7 @@ MONTHS_EN = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct
 
 _EDGE = r"(?<![a-z0-9:.])"
 _END = r"(?![a-z0-9])"
-_NUMBER = r"(?P<n>\d{1,6}(?:\.\d{1,3})?)"
+_NUMBER = r"(?P<n>\d{1,15}(?:\.\d{1,3})?)"
 _UNIT_EN = rf"(?P<u>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|months?|s|m|h|d|w){_END}"
 _UNIT_KO = r"(?P<u>초|분|시간|개월|주일|일|주|달)"
 _WEEKDAY = r"(?P<enweekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"

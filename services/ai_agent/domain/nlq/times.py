@@ -33,6 +33,8 @@ class FoundTime:
     tokens: tuple[Token, ...] = ()
     horizon_seconds: float | None = None
     duration_seconds: float | None = None
+    unread: tuple[str, ...] = ()
+    """Words of time that name none there can be samples of: February 31, 25:61, a year to come."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class TimeGrammar:
             tokens.append(Token("time", "", start, end, text[start:end].strip()))
             masked = masked[:start] + TAKEN * (end - start) + masked[end:]
 
+        unread = []
+        for start, end in self._unreadable(text, atoms):
+            take(start, end)
+            tokens[-1] = replace(tokens[-1], kind="unread_time", surface=tokens[-1].surface.removeprefix("on "))
+            unread.append(tokens[-1].surface)
+        atoms = [atom for atom in atoms if masked[atom.start] != TAKEN]
         horizon = next((atom for atom in atoms if atom.kind == "ahead"), None)
         if horizon is not None:
             take(horizon.start, horizon.end)
@@ -88,7 +96,26 @@ class TimeGrammar:
             tuple(tokens),
             horizon.seconds if horizon else None,
             lasting.seconds if lasting else None,
+            tuple(unread),
         )
+
+    def _unreadable(self, text: str, atoms: Sequence[Atom]) -> list[tuple[int, int]]:
+        """Where the text names a time that cannot be; a day and its clock time stand and fall together."""
+        bad = [atom for atom in atoms if not self._possible(atom)]
+        if not bad:
+            return []
+        moments = _join(text, [atom for atom in atoms if atom.kind in _MOMENT_KINDS])
+        places = [(each.start, each.end) for each in moments if any(each.start <= atom.start < each.end for atom in bad)]
+        return places + [(atom.start, atom.end) for atom in bad if atom.kind not in _MOMENT_KINDS]
+
+    def _possible(self, atom: Atom) -> bool:
+        if atom.kind == "day":
+            return self._day(atom) is not None
+        if atom.kind == "clock":
+            return self._at_clock(atom, self._midnight(), None) is not None
+        if atom.kind == "rolling":
+            return atom.seconds > 0
+        return atom.kind != "ago" or atom.seconds <= _LONGEST_SECONDS
 
     def _instant(self, assumed: bool) -> TimeRange:
         return TimeRange(self.now_ms - int(LOOKBACK_SECONDS * 1000), self.now_ms, "now", assumed)

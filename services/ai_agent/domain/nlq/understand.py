@@ -20,7 +20,7 @@ from services.ai_agent.domain.nlq.times import FoundTime, TimeGrammar
 from services.ai_agent.domain.ports import Inventory
 
 _P95 = re.compile(r"(?<!\d)95(?:th)?[ -]?(?:percentile|백분위수?|\s*백분위수?|\s*퍼센타일|\s*분위수?)")
-_EMPTY_KINDS = frozenset({"noise", "unknown", "ood", "action", "number", "negation"})
+_EMPTY_KINDS = frozenset({"noise", "unknown", "ood", "action", "number", "negation", "unread_time"})
 """Kinds that carry no meaning by themselves: numbers and negations only where a slot has used them."""
 
 
@@ -70,6 +70,7 @@ def _interpret(
         Interpretation(
             intent=verdict.intent,
             time=time.time,
+            unread_times=time.unread,
             metric=slots.metric or (slots.conditions[0].metric if slots.conditions else None),
             more_metrics=slots.more_metrics,
             direction=slots.direction,
