@@ -1,10 +1,13 @@
 """Samples in."""
 
 import asyncio
+import json
+from typing import Any
 
 from aiohttp import web
 
 from services.common.clock import Clock
+from services.common.errors import InvalidArgumentError
 from services.common.telemetry import Telemetry
 from services.gateway.domain.import_lines import parse_lines
 from services.gateway.domain.ports import SampleWriter
@@ -51,4 +54,21 @@ class IngestHandlers:
 
 
 def _parse(body: bytes, now_ms: int, series: SeriesTable) -> SampleBatch:
-    return parse_batch(decode_json(body), now_ms, series)
+    return parse_batch(_decode(body), now_ms, series)
+
+
+def _decode(body: bytes) -> Any:
+    """As `decode_json`, but a number too large for a double becomes infinite: the store refuses that one and keeps the others."""
+    try:
+        return decode_json(body)
+    except InvalidArgumentError as error:
+        if "infinity" not in error.message:
+            raise
+        try:
+            return json.loads(body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise error from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
