@@ -1,6 +1,5 @@
 """Composition root of the all-in-one: which services there are, who needs whom, and that they talk in process."""
 
-import sys
 from collections.abc import Sequence
 
 from services.ai_agent.app import build as build_ai_agent
@@ -11,10 +10,11 @@ from services.common.rpc.channels import Channels
 from services.common.rpc.connect import connect
 from services.common.rpc.inproc.network import InprocNetwork
 from services.common.rpc.server import RpcServer
-from services.common.runner import Main, announce_ready, parse_flags, run
+from services.common.runner import Main, parse_flags, run
 from services.common.service import Connect
 from services.common.supervisor import Supervisor
 from services.common.telemetry import Telemetry
+from services.gateway.app import announce
 from services.gateway.app import build as build_gateway
 from services.metrics.app import build as build_metrics
 from services.notifier.app import build as build_notifier
@@ -62,8 +62,6 @@ def prepare(settings: SuiteSettings) -> Main:
             await supervisor.start(service, server, [f"inproc:{service.name}"])
         gateway = build_gateway(settings.gateway, connector("gateway"), telemetry["gateway"], clock)
         await supervisor.start(gateway.service)
-        if gateway.new_admin_token:
-            print(f"dashboard {gateway.url}/#token={gateway.new_admin_token}", file=sys.stderr, flush=True)  # noqa: T201
-        announce_ready(gateway.url)
+        announce(gateway)
 
     return main

@@ -49,10 +49,6 @@ def run_service(
             telemetry = Telemetry(name)
             supervisor.lock(settings.data_dir / name)
             service = build(settings, tcp_connector(settings, name, lifecycle), telemetry, SystemClock())
-            if service.url is not None:
-                await supervisor.start(service)
-                announce_ready(service.url())
-                return
             server = RpcServer(name, telemetry=telemetry, token=token)
             await supervisor.start(service, server, [listen])
             announce_ready(server.address)

@@ -16,11 +16,9 @@ class Service:
     """One service, built but not started.
 
     `register` adds its servicers to a server of any transport and does nothing else. `start` opens what the service needs and
-    registers each stop with the lifecycle; the service is ready when it returns. A service with a door of its own, such as HTTP,
-    tells where that is in `url` once it has started.
+    registers each stop with the lifecycle; the service is ready when it returns.
     """
 
     name: str
     register: Callable[[grpc.aio.Server], None]
     start: Callable[[Lifecycle], Awaitable[None]]
-    url: Callable[[], str] | None = None

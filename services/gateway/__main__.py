@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from services.common.clock import SystemClock
 from services.common.config import load_settings
 from services.common.lifecycle import Lifecycle
-from services.common.runner import Main, announce_ready, parse_flags, run, tcp_connector
+from services.common.runner import Main, parse_flags, run, tcp_connector
 from services.common.supervisor import Supervisor
 from services.common.telemetry import Telemetry
-from services.gateway.app import build
+from services.gateway.app import announce, build
 from services.gateway.settings import GatewaySettings
 
 PROGRAM = "python -m services.gateway"
@@ -28,9 +28,7 @@ def prepare(settings: GatewaySettings) -> Main:
         supervisor.lock(settings.data_dir / "gateway")
         gateway = build(settings, tcp_connector(settings, "gateway", lifecycle), Telemetry("gateway"), SystemClock())
         await supervisor.start(gateway.service)
-        if gateway.new_admin_token:
-            print(f"dashboard {gateway.url}/#token={gateway.new_admin_token}", file=sys.stderr, flush=True)  # noqa: T201
-        announce_ready(gateway.url)
+        announce(gateway)
 
     return start
 

@@ -1,6 +1,7 @@
 """Composition root of the gateway."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from openmanager.server_gen.v1.server_gen_pb2_grpc import ServerGenServiceStub
 from services.common.clock import Clock
 from services.common.ids import IdSource, new_id
 from services.common.lifecycle import Lifecycle
+from services.common.runner import announce_ready
 from services.common.service import Connect, Service
 from services.common.telemetry import Telemetry
 from services.gateway.adapters.alerting import AlertingClient
@@ -112,8 +114,15 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
         lifecycle.on_stop("live streams", hub.close)  # before the server, which would wait for them
         gateway.url = server.url
 
-    gateway = Gateway(Service(name="gateway", register=_register_nothing, start=start, url=lambda: gateway.url))
+    gateway = Gateway(Service(name="gateway", register=_register_nothing, start=start))
     return gateway
+
+
+def announce(gateway: Gateway) -> None:
+    """Tell whoever started the gateway where it is, with the address that logs in while nobody knows the token yet."""
+    if gateway.new_admin_token:
+        print(f"dashboard {gateway.url}/#token={gateway.new_admin_token}", file=sys.stderr, flush=True)  # noqa: T201
+    announce_ready(gateway.url)
 
 
 async def _admin_token(settings: GatewaySettings, gateway: Gateway) -> str:
