@@ -785,6 +785,96 @@ class ListLabelValuesResponse(_message.Message):
 Global___ListLabelValuesResponse: _TypeAlias = ListLabelValuesResponse  # noqa: Y015
 
 @_typing.final
+class DeleteSeriesRequest(_message.Message):
+    """Asks to forget series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """PromQL selectors; a series that matches any is forgotten. At least one, and none that matches everything."""
+
+    def __init__(
+        self,
+        *,
+        selectors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["selectors", b"selectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSeriesRequest: _TypeAlias = DeleteSeriesRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSeriesResponse(_message.Message):
+    """The series were forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.int
+    """How many series there were."""
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSeriesResponse: _TypeAlias = DeleteSeriesResponse  # noqa: Y015
+
+@_typing.final
+class ForgetFleetRequest(_message.Message):
+    """Asks to forget earlier fleets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The generation that is to stay."""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetFleetRequest: _TypeAlias = ForgetFleetRequest  # noqa: Y015
+
+@_typing.final
+class ForgetFleetResponse(_message.Message):
+    """Earlier fleets were forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.int
+    """How many series there were."""
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetFleetResponse: _TypeAlias = ForgetFleetResponse  # noqa: Y015
+
+@_typing.final
 class Server(_message.Message):
     """A server that samples were received from."""
 

@@ -75,6 +75,16 @@ class MetricsServiceStub(object):
                 request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesRequest.SerializeToString,
                 response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesResponse.FromString,
                 _registered_method=True)
+        self.DeleteSeries = channel.unary_unary(
+                '/openmanager.metrics.v1.MetricsService/DeleteSeries',
+                request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesRequest.SerializeToString,
+                response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesResponse.FromString,
+                _registered_method=True)
+        self.ForgetFleet = channel.unary_unary(
+                '/openmanager.metrics.v1.MetricsService/ForgetFleet',
+                request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetRequest.SerializeToString,
+                response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetResponse.FromString,
+                _registered_method=True)
         self.ListServers = channel.unary_unary(
                 '/openmanager.metrics.v1.MetricsService/ListServers',
                 request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersRequest.SerializeToString,
@@ -142,6 +152,20 @@ class MetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteSeries(self, request, context):
+        """Forgets the series that match any of the selectors, with all their samples; durable on return.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetFleet(self, request, context):
+        """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListServers(self, request, context):
         """Lists the servers that samples were received from, with their newest figures.
         """
@@ -191,6 +215,16 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ListLabelValues,
                     request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesRequest.FromString,
                     response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesResponse.SerializeToString,
+            ),
+            'DeleteSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSeries,
+                    request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesRequest.FromString,
+                    response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesResponse.SerializeToString,
+            ),
+            'ForgetFleet': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetFleet,
+                    request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetRequest.FromString,
+                    response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetResponse.SerializeToString,
             ),
             'ListServers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListServers,
@@ -415,6 +449,60 @@ class MetricsService(object):
             '/openmanager.metrics.v1.MetricsService/ListLabelValues',
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesRequest.SerializeToString,
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListLabelValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.metrics.v1.MetricsService/DeleteSeries',
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesRequest.SerializeToString,
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.DeleteSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetFleet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.metrics.v1.MetricsService/ForgetFleet',
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetRequest.SerializeToString,
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ForgetFleetResponse.FromString,
             options,
             channel_credentials,
             insecure,

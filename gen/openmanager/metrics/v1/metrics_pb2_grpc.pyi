@@ -49,6 +49,10 @@ class MetricsServiceStub:
     """Lists the names of labels in use."""
     ListLabelValues: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListLabelValuesRequest, _metrics_pb2.ListLabelValuesResponse]
     """Lists the values of one label."""
+    DeleteSeries: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.DeleteSeriesRequest, _metrics_pb2.DeleteSeriesResponse]
+    """Forgets the series that match any of the selectors, with all their samples; durable on return."""
+    ForgetFleet: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ForgetFleetRequest, _metrics_pb2.ForgetFleetResponse]
+    """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come."""
     ListServers: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListServersRequest, _metrics_pb2.ListServersResponse]
     """Lists the servers that samples were received from, with their newest figures."""
 
@@ -73,6 +77,10 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Lists the names of labels in use."""
     ListLabelValues: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListLabelValuesRequest, _metrics_pb2.ListLabelValuesResponse]  # type: ignore[assignment]
     """Lists the values of one label."""
+    DeleteSeries: _aio.UnaryUnaryMultiCallable[_metrics_pb2.DeleteSeriesRequest, _metrics_pb2.DeleteSeriesResponse]  # type: ignore[assignment]
+    """Forgets the series that match any of the selectors, with all their samples; durable on return."""
+    ForgetFleet: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ForgetFleetRequest, _metrics_pb2.ForgetFleetResponse]  # type: ignore[assignment]
+    """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come."""
     ListServers: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListServersRequest, _metrics_pb2.ListServersResponse]  # type: ignore[assignment]
     """Lists the servers that samples were received from, with their newest figures."""
 
@@ -142,6 +150,22 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_pb2.ListLabelValuesResponse, _abc.Awaitable[_metrics_pb2.ListLabelValuesResponse]]:
         """Lists the values of one label."""
+
+    @_abc_1.abstractmethod
+    def DeleteSeries(
+        self,
+        request: _metrics_pb2.DeleteSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.DeleteSeriesResponse, _abc.Awaitable[_metrics_pb2.DeleteSeriesResponse]]:
+        """Forgets the series that match any of the selectors, with all their samples; durable on return."""
+
+    @_abc_1.abstractmethod
+    def ForgetFleet(
+        self,
+        request: _metrics_pb2.ForgetFleetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.ForgetFleetResponse, _abc.Awaitable[_metrics_pb2.ForgetFleetResponse]]:
+        """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come."""
 
     @_abc_1.abstractmethod
     def ListServers(

@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from openmanager.common.v1 import label_pb2 as _label_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FaultState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FaultStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAULT_STATE_UNSPECIFIED: _FaultState.ValueType  # 0
+    """Not given."""
+    FAULT_STATE_SCHEDULED: _FaultState.ValueType  # 1
+    """It has not begun."""
+    FAULT_STATE_ACTIVE: _FaultState.ValueType  # 2
+    """It is under way."""
+    FAULT_STATE_ENDED: _FaultState.ValueType  # 3
+    """It is over."""
+    FAULT_STATE_CANCELLED: _FaultState.ValueType  # 4
+    """It was withdrawn before its end."""
+
+class FaultState(_FaultState, metaclass=_FaultStateEnumTypeWrapper):
+    """Where a fault is in its life."""
+
+FAULT_STATE_UNSPECIFIED: FaultState.ValueType  # 0
+"""Not given."""
+FAULT_STATE_SCHEDULED: FaultState.ValueType  # 1
+"""It has not begun."""
+FAULT_STATE_ACTIVE: FaultState.ValueType  # 2
+"""It is under way."""
+FAULT_STATE_ENDED: FaultState.ValueType  # 3
+"""It is over."""
+FAULT_STATE_CANCELLED: FaultState.ValueType  # 4
+"""It was withdrawn before its end."""
+Global___FaultState: _TypeAlias = FaultState  # noqa: Y015
 
 @_typing.final
 class VirtualServer(_message.Message):
@@ -53,6 +86,8 @@ class VirtualServer(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Stable id."""
     hostname: _builtins.str
@@ -69,6 +104,14 @@ class VirtualServer(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """Time of the figures."""
 
+    @_builtins.property
+    def spec(self) -> Global___ServerSpec:
+        """What it is built of; given by GetFleet."""
+
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Host names of the servers that it calls; given by GetFleet."""
+
     def __init__(
         self,
         *,
@@ -78,14 +121,76 @@ class VirtualServer(_message.Message):
         location: _builtins.str = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        spec: Global___ServerSpec | None = ...,
+        depends_on: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hostname", b"hostname", "id", b"id", "location", b"location", "metrics", b"metrics", "role", b"role", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "hostname", b"hostname", "id", b"id", "location", b"location", "metrics", b"metrics", "role", b"role", "spec", b"spec", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VirtualServer: _TypeAlias = VirtualServer  # noqa: Y015
+
+@_typing.final
+class ServerSpec(_message.Message):
+    """What a server is built of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORES_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_FIELD_NUMBER: _builtins.int
+    cores: _builtins.int
+    """Processors."""
+    memory_bytes: _builtins.int
+    """Memory in bytes."""
+    disk_bytes: _builtins.int
+    """Size of the file system in bytes."""
+    def __init__(
+        self,
+        *,
+        cores: _builtins.int = ...,
+        memory_bytes: _builtins.int = ...,
+        disk_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cores", b"cores", "disk_bytes", b"disk_bytes", "memory_bytes", b"memory_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerSpec: _TypeAlias = ServerSpec  # noqa: Y015
+
+@_typing.final
+class Site(_message.Message):
+    """A place with servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    HOLIDAYS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as seoul-1."""
+    time_zone: _builtins.str
+    """IANA time zone that its users live in."""
+    holidays: _builtins.str
+    """Country whose public holidays its users keep, ISO 3166-1 alpha-2; empty when they keep none."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        holidays: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holidays", b"holidays", "name", b"name", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Site: _TypeAlias = Site  # noqa: Y015
 
 @_typing.final
 class GenerateServerRequest(_message.Message):
@@ -221,23 +326,138 @@ class ResetFleetResponse(_message.Message):
 
     REMOVED_FIELD_NUMBER: _builtins.int
     TARGET_COUNT_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
     removed: _builtins.int
     """Servers that were removed."""
     target_count: _builtins.int
     """Servers in a complete fleet."""
+    generation: _builtins.int
+    """The generation that begins."""
     def __init__(
         self,
         *,
         removed: _builtins.int = ...,
         target_count: _builtins.int = ...,
+        generation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed", "target_count", b"target_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "removed", b"removed", "target_count", b"target_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetFleetResponse: _TypeAlias = ResetFleetResponse  # noqa: Y015
+
+@_typing.final
+class GetFleetRequest(_message.Message):
+    """Asks for a description of the fleet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFleetRequest: _TypeAlias = GetFleetRequest  # noqa: Y015
+
+@_typing.final
+class GetFleetResponse(_message.Message):
+    """The fleet, without figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    TARGET_COUNT_FIELD_NUMBER: _builtins.int
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SITES_FIELD_NUMBER: _builtins.int
+    SERVERS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """Names this fleet; another number after each reset, always a higher one."""
+    seed: _builtins.int
+    """Seed of the simulation."""
+    target_count: _builtins.int
+    """Servers in a complete fleet."""
+    scenario: _builtins.str
+    """Name of the scenario whose faults befall the fleet."""
+    @_builtins.property
+    def epoch(self) -> _timestamp_pb2.Timestamp:
+        """When the fleet began, which is what the scenario's days count from."""
+
+    @_builtins.property
+    def sites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Site]:
+        """The sites that have servers."""
+
+    @_builtins.property
+    def servers(self) -> _containers.RepeatedCompositeFieldContainer[Global___VirtualServer]:
+        """The servers, in the order they were added; without figures."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultKind]:
+        """The kinds of faults that can be injected."""
+
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        target_count: _builtins.int = ...,
+        scenario: _builtins.str = ...,
+        epoch: _timestamp_pb2.Timestamp | None = ...,
+        sites: _abc.Iterable[Global___Site] | None = ...,
+        servers: _abc.Iterable[Global___VirtualServer] | None = ...,
+        kinds: _abc.Iterable[Global___FaultKind] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "generation", b"generation", "kinds", b"kinds", "scenario", b"scenario", "seed", b"seed", "servers", b"servers", "sites", b"sites", "target_count", b"target_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFleetResponse: _TypeAlias = GetFleetResponse  # noqa: Y015
+
+@_typing.final
+class FaultKind(_message.Message):
+    """A kind of fault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    HARMLESS_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as memory_leak."""
+    description: _builtins.str
+    """What happens, for a person, in English."""
+    harmless: _builtins.bool
+    """Whether it only looks like a fault."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that it fits best; the first server of these has it when none is named."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        harmless: _builtins.bool = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "harmless", b"harmless", "name", b"name", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FaultKind: _TypeAlias = FaultKind  # noqa: Y015
 
 @_typing.final
 class WatchFleetSamplesRequest(_message.Message):
@@ -246,20 +466,32 @@ class WatchFleetSamplesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INTERVAL_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    speed: _builtins.float
+    """Seconds of the fleet in one second while the stream is in the past, at least 1; as fast as the reader takes them when absent."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """Distance between steps; 10 s when absent."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """First step; now when absent. Steps of the past come as fast as `speed` says, until the stream has reached the present."""
 
     def __init__(
         self,
         *,
         interval: _duration_pb2.Duration | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        speed: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "interval", b"interval", "speed", b"speed", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "interval", b"interval", "speed", b"speed", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
+    _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
 
 Global___WatchFleetSamplesRequest: _TypeAlias = WatchFleetSamplesRequest  # noqa: Y015
 
@@ -271,6 +503,12 @@ class WatchFleetSamplesResponse(_message.Message):
 
     SERIES_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SERVER_COUNT_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The fleet that they are of; when it changes, nothing of the one before is valid any more, definitions included."""
+    server_count: _builtins.int
+    """Servers in the fleet, so that a reader sees when some joined."""
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.SeriesDefinition]:
         """Definitions of series not sent on this stream before; ids hold for this stream alone."""
@@ -284,11 +522,393 @@ class WatchFleetSamplesResponse(_message.Message):
         *,
         series: _abc.Iterable[_label_pb2.SeriesDefinition] | None = ...,
         samples: _label_pb2.SampleColumns | None = ...,
+        generation: _builtins.int = ...,
+        server_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["samples", b"samples"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["samples", b"samples", "series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "samples", b"samples", "series", b"series", "server_count", b"server_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchFleetSamplesResponse: _TypeAlias = WatchFleetSamplesResponse  # noqa: Y015
+
+@_typing.final
+class ReadFleetHistoryRequest(_message.Message):
+    """Asks for samples of the past."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    SERVERS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The generation that the reader has in mind; ABORTED with FLEET_CHANGED when it is another one, at any moment of the stream."""
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """First time, inclusive; rounded up to a whole step."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """Last time, exclusive; at most the present."""
+
+    @_builtins.property
+    def step(self) -> _duration_pb2.Duration:
+        """Distance between steps; 60 s when absent."""
+
+    @_builtins.property
+    def servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Host names of the servers; all of them when empty."""
+
+    def __init__(
+        self,
+        *,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        step: _duration_pb2.Duration | None = ...,
+        servers: _abc.Iterable[_builtins.str] | None = ...,
+        generation: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_generation", b"_generation", "end", b"end", "generation", b"generation", "start", b"start", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_generation", b"_generation", "end", b"end", "generation", b"generation", "servers", b"servers", "start", b"start", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__generation: _TypeAlias = _typing.Literal["generation"]  # noqa: Y015
+    _WhichOneofArgType__generation: _TypeAlias = _typing.Literal["_generation", b"_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__generation) -> _WhichOneofReturnType__generation | None: ...
+
+Global___ReadFleetHistoryRequest: _TypeAlias = ReadFleetHistoryRequest  # noqa: Y015
+
+@_typing.final
+class ReadFleetHistoryResponse(_message.Message):
+    """A part of the history: the samples of some servers over some of the steps. Each series is whole in time order, one after the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The fleet that they are of."""
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.SeriesDefinition]:
+        """Definitions of series not sent on this stream before; ids hold for this stream alone."""
+
+    @_builtins.property
+    def samples(self) -> _label_pb2.SampleColumns:
+        """The samples."""
+
+    def __init__(
+        self,
+        *,
+        series: _abc.Iterable[_label_pb2.SeriesDefinition] | None = ...,
+        samples: _label_pb2.SampleColumns | None = ...,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["samples", b"samples"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "samples", b"samples", "series", b"series"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadFleetHistoryResponse: _TypeAlias = ReadFleetHistoryResponse  # noqa: Y015
+
+@_typing.final
+class Fault(_message.Message):
+    """Something that befalls the fleet, with the truth about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    RAMP_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HARMLESS_FIELD_NUMBER: _builtins.int
+    ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    SERVERS_FIELD_NUMBER: _builtins.int
+    SYMPTOMS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Stable id."""
+    kind: _builtins.str
+    """Its kind, such as memory_leak."""
+    server: _builtins.str
+    """Host name of the server that it begins on: the root cause."""
+    severity: _builtins.float
+    """How bad it gets, 0 to 1."""
+    state: Global___FaultState.ValueType
+    """Where it is in its life now."""
+    harmless: _builtins.bool
+    """Whether it only looks like a fault."""
+    root_cause: _builtins.str
+    """What is really wrong, for a person, in English."""
+    source: _builtins.str
+    """Where it comes from: the name of the scenario, or "injected"."""
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """When it begins."""
+
+    @_builtins.property
+    def ramp(self) -> _duration_pb2.Duration:
+        """How long it takes to reach its full severity."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    @_builtins.property
+    def servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Host names of all servers that it touches, the root cause first, then in the order in which it reaches them."""
+
+    @_builtins.property
+    def symptoms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Symptom]:
+        """What can be seen of it, in the order in which it appears."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        server: _builtins.str = ...,
+        severity: _builtins.float = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        ramp: _duration_pb2.Duration | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___FaultState.ValueType = ...,
+        harmless: _builtins.bool = ...,
+        root_cause: _builtins.str = ...,
+        servers: _abc.Iterable[_builtins.str] | None = ...,
+        symptoms: _abc.Iterable[Global___Symptom] | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "ramp", b"ramp", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "harmless", b"harmless", "id", b"id", "kind", b"kind", "ramp", b"ramp", "root_cause", b"root_cause", "server", b"server", "servers", b"servers", "severity", b"severity", "source", b"source", "start", b"start", "state", b"state", "symptoms", b"symptoms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fault: _TypeAlias = Fault  # noqa: Y015
+
+@_typing.final
+class Symptom(_message.Message):
+    """One series that a fault moves away from what it would be without it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    ONSET_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    server: _builtins.str
+    """Host name."""
+    metric: _builtins.str
+    """Name of the series."""
+    direction: _builtins.int
+    """Whether it rises (1), falls (-1), or goes missing (0)."""
+    @_builtins.property
+    def onset(self) -> _timestamp_pb2.Timestamp:
+        """When it first leaves its usual band."""
+
+    def __init__(
+        self,
+        *,
+        server: _builtins.str = ...,
+        metric: _builtins.str = ...,
+        onset: _timestamp_pb2.Timestamp | None = ...,
+        direction: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["onset", b"onset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "metric", b"metric", "onset", b"onset", "server", b"server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Symptom: _TypeAlias = Symptom  # noqa: Y015
+
+@_typing.final
+class InjectFaultRequest(_message.Message):
+    """Plans a fault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Its kind."""
+    server: _builtins.str
+    """Host name of the server; the kind's usual place when empty."""
+    severity: _builtins.float
+    """How bad it gets, 0 to 1."""
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """When it begins; now when absent."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it lasts."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        server: _builtins.str = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        severity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "kind", b"kind", "server", b"server", "severity", b"severity", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InjectFaultRequest: _TypeAlias = InjectFaultRequest  # noqa: Y015
+
+@_typing.final
+class InjectFaultResponse(_message.Message):
+    """The fault that was planned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fault(self) -> Global___Fault:
+        """The fault with its truth."""
+
+    def __init__(
+        self,
+        *,
+        fault: Global___Fault | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InjectFaultResponse: _TypeAlias = InjectFaultResponse  # noqa: Y015
+
+@_typing.final
+class ListFaultsRequest(_message.Message):
+    """Asks for faults."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    cancelled: _builtins.bool
+    """Those that were withdrawn, too."""
+    page_size: _builtins.int
+    """At most this many; 100 when 0."""
+    page_token: _builtins.str
+    """Where to go on, from the answer before."""
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Only those that are under way somewhere in the range; without start, from the fleet's beginning."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """End of the range; one day ahead of now when absent."""
+
+    def __init__(
+        self,
+        *,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        cancelled: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "end", b"end", "page_size", b"page_size", "page_token", b"page_token", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsRequest: _TypeAlias = ListFaultsRequest  # noqa: Y015
+
+@_typing.final
+class ListFaultsResponse(_message.Message):
+    """Faults, the latest start first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where to go on; empty at the end."""
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fault]:
+        """The faults with their truth."""
+
+    def __init__(
+        self,
+        *,
+        faults: _abc.Iterable[Global___Fault] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsResponse: _TypeAlias = ListFaultsResponse  # noqa: Y015
+
+@_typing.final
+class CancelFaultRequest(_message.Message):
+    """Withdraws a fault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id; NOT_FOUND when there is none, FAILED_PRECONDITION when it is over or belongs to the scenario."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelFaultRequest: _TypeAlias = CancelFaultRequest  # noqa: Y015
+
+@_typing.final
+class CancelFaultResponse(_message.Message):
+    """The fault was withdrawn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fault(self) -> Global___Fault:
+        """The fault as it is now."""
+
+    def __init__(
+        self,
+        *,
+        fault: Global___Fault | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelFaultResponse: _TypeAlias = CancelFaultResponse  # noqa: Y015

@@ -50,10 +50,35 @@ class ServerGenServiceStub(object):
                 request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ResetFleetRequest.SerializeToString,
                 response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ResetFleetResponse.FromString,
                 _registered_method=True)
+        self.GetFleet = channel.unary_unary(
+                '/openmanager.server_gen.v1.ServerGenService/GetFleet',
+                request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetRequest.SerializeToString,
+                response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetResponse.FromString,
+                _registered_method=True)
         self.WatchFleetSamples = channel.unary_stream(
                 '/openmanager.server_gen.v1.ServerGenService/WatchFleetSamples',
                 request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesRequest.SerializeToString,
                 response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesResponse.FromString,
+                _registered_method=True)
+        self.ReadFleetHistory = channel.unary_stream(
+                '/openmanager.server_gen.v1.ServerGenService/ReadFleetHistory',
+                request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryRequest.SerializeToString,
+                response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryResponse.FromString,
+                _registered_method=True)
+        self.InjectFault = channel.unary_unary(
+                '/openmanager.server_gen.v1.ServerGenService/InjectFault',
+                request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultRequest.SerializeToString,
+                response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultResponse.FromString,
+                _registered_method=True)
+        self.ListFaults = channel.unary_unary(
+                '/openmanager.server_gen.v1.ServerGenService/ListFaults',
+                request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsRequest.SerializeToString,
+                response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
+        self.CancelFault = channel.unary_unary(
+                '/openmanager.server_gen.v1.ServerGenService/CancelFault',
+                request_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultRequest.SerializeToString,
+                response_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultResponse.FromString,
                 _registered_method=True)
 
 
@@ -76,14 +101,49 @@ class ServerGenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResetFleet(self, request, context):
-        """Removes every server from the fleet.
+        """Removes every server and every fault from the fleet; what follows is a fleet of another generation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFleet(self, request, context):
+        """Describes the fleet: its sites, its servers with their specs, and who depends on whom.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchFleetSamples(self, request, context):
-        """Streams the samples of the whole fleet, one message a step.
+        """Streams the samples of the whole fleet, one message a step, from now or from a moment of the past at any speed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadFleetHistory(self, request, context):
+        """Streams the samples that the fleet had, or would have had, over a range of the past.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InjectFault(self, request, context):
+        """Plans a fault; durable on return.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFaults(self, request, context):
+        """Lists the faults of the scenario and those that were injected: the truth about the fleet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelFault(self, request, context):
+        """Withdraws a fault: it ends at once, or never comes when it has not begun; durable on return.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,10 +167,35 @@ def add_ServerGenServiceServicer_to_server(servicer, server):
                     request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ResetFleetRequest.FromString,
                     response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ResetFleetResponse.SerializeToString,
             ),
+            'GetFleet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFleet,
+                    request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetRequest.FromString,
+                    response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetResponse.SerializeToString,
+            ),
             'WatchFleetSamples': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchFleetSamples,
                     request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesRequest.FromString,
                     response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesResponse.SerializeToString,
+            ),
+            'ReadFleetHistory': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadFleetHistory,
+                    request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryRequest.FromString,
+                    response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryResponse.SerializeToString,
+            ),
+            'InjectFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.InjectFault,
+                    request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultRequest.FromString,
+                    response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultResponse.SerializeToString,
+            ),
+            'ListFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFaults,
+                    request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsRequest.FromString,
+                    response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsResponse.SerializeToString,
+            ),
+            'CancelFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelFault,
+                    request_deserializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultRequest.FromString,
+                    response_serializer=openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -206,6 +291,33 @@ class ServerGenService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetFleet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.server_gen.v1.ServerGenService/GetFleet',
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetRequest.SerializeToString,
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.GetFleetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchFleetSamples(request,
             target,
             options=(),
@@ -222,6 +334,114 @@ class ServerGenService(object):
             '/openmanager.server_gen.v1.ServerGenService/WatchFleetSamples',
             openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesRequest.SerializeToString,
             openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.WatchFleetSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFleetHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/openmanager.server_gen.v1.ServerGenService/ReadFleetHistory',
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryRequest.SerializeToString,
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ReadFleetHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InjectFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.server_gen.v1.ServerGenService/InjectFault',
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultRequest.SerializeToString,
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.InjectFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.server_gen.v1.ServerGenService/ListFaults',
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsRequest.SerializeToString,
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.ListFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.server_gen.v1.ServerGenService/CancelFault',
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultRequest.SerializeToString,
+            openmanager_dot_server__gen_dot_v1_dot_server__gen__pb2.CancelFaultResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,9 +38,19 @@ class ServerGenServiceStub:
     GetFleetStatus: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.GetFleetStatusRequest, _server_gen_pb2.GetFleetStatusResponse]
     """Tells how large the fleet is, with its servers and their present figures."""
     ResetFleet: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.ResetFleetRequest, _server_gen_pb2.ResetFleetResponse]
-    """Removes every server from the fleet."""
+    """Removes every server and every fault from the fleet; what follows is a fleet of another generation."""
+    GetFleet: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.GetFleetRequest, _server_gen_pb2.GetFleetResponse]
+    """Describes the fleet: its sites, its servers with their specs, and who depends on whom."""
     WatchFleetSamples: _grpc.UnaryStreamMultiCallable[_server_gen_pb2.WatchFleetSamplesRequest, _server_gen_pb2.WatchFleetSamplesResponse]
-    """Streams the samples of the whole fleet, one message a step."""
+    """Streams the samples of the whole fleet, one message a step, from now or from a moment of the past at any speed."""
+    ReadFleetHistory: _grpc.UnaryStreamMultiCallable[_server_gen_pb2.ReadFleetHistoryRequest, _server_gen_pb2.ReadFleetHistoryResponse]
+    """Streams the samples that the fleet had, or would have had, over a range of the past."""
+    InjectFault: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.InjectFaultRequest, _server_gen_pb2.InjectFaultResponse]
+    """Plans a fault; durable on return."""
+    ListFaults: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.ListFaultsRequest, _server_gen_pb2.ListFaultsResponse]
+    """Lists the faults of the scenario and those that were injected: the truth about the fleet."""
+    CancelFault: _grpc.UnaryUnaryMultiCallable[_server_gen_pb2.CancelFaultRequest, _server_gen_pb2.CancelFaultResponse]
+    """Withdraws a fault: it ends at once, or never comes when it has not begun; durable on return."""
 
 @_typing.type_check_only
 class ServerGenServiceAsyncStub(ServerGenServiceStub):
@@ -52,9 +62,19 @@ class ServerGenServiceAsyncStub(ServerGenServiceStub):
     GetFleetStatus: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.GetFleetStatusRequest, _server_gen_pb2.GetFleetStatusResponse]  # type: ignore[assignment]
     """Tells how large the fleet is, with its servers and their present figures."""
     ResetFleet: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.ResetFleetRequest, _server_gen_pb2.ResetFleetResponse]  # type: ignore[assignment]
-    """Removes every server from the fleet."""
+    """Removes every server and every fault from the fleet; what follows is a fleet of another generation."""
+    GetFleet: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.GetFleetRequest, _server_gen_pb2.GetFleetResponse]  # type: ignore[assignment]
+    """Describes the fleet: its sites, its servers with their specs, and who depends on whom."""
     WatchFleetSamples: _aio.UnaryStreamMultiCallable[_server_gen_pb2.WatchFleetSamplesRequest, _server_gen_pb2.WatchFleetSamplesResponse]  # type: ignore[assignment]
-    """Streams the samples of the whole fleet, one message a step."""
+    """Streams the samples of the whole fleet, one message a step, from now or from a moment of the past at any speed."""
+    ReadFleetHistory: _aio.UnaryStreamMultiCallable[_server_gen_pb2.ReadFleetHistoryRequest, _server_gen_pb2.ReadFleetHistoryResponse]  # type: ignore[assignment]
+    """Streams the samples that the fleet had, or would have had, over a range of the past."""
+    InjectFault: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.InjectFaultRequest, _server_gen_pb2.InjectFaultResponse]  # type: ignore[assignment]
+    """Plans a fault; durable on return."""
+    ListFaults: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.ListFaultsRequest, _server_gen_pb2.ListFaultsResponse]  # type: ignore[assignment]
+    """Lists the faults of the scenario and those that were injected: the truth about the fleet."""
+    CancelFault: _aio.UnaryUnaryMultiCallable[_server_gen_pb2.CancelFaultRequest, _server_gen_pb2.CancelFaultResponse]  # type: ignore[assignment]
+    """Withdraws a fault: it ends at once, or never comes when it has not begun; durable on return."""
 
 class ServerGenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Simulates a fleet of servers whose samples are a pure function of seed and time."""
@@ -81,7 +101,15 @@ class ServerGenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _server_gen_pb2.ResetFleetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_server_gen_pb2.ResetFleetResponse, _abc.Awaitable[_server_gen_pb2.ResetFleetResponse]]:
-        """Removes every server from the fleet."""
+        """Removes every server and every fault from the fleet; what follows is a fleet of another generation."""
+
+    @_abc_1.abstractmethod
+    def GetFleet(
+        self,
+        request: _server_gen_pb2.GetFleetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_gen_pb2.GetFleetResponse, _abc.Awaitable[_server_gen_pb2.GetFleetResponse]]:
+        """Describes the fleet: its sites, its servers with their specs, and who depends on whom."""
 
     @_abc_1.abstractmethod
     def WatchFleetSamples(
@@ -89,6 +117,38 @@ class ServerGenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _server_gen_pb2.WatchFleetSamplesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_server_gen_pb2.WatchFleetSamplesResponse], _abc.AsyncIterator[_server_gen_pb2.WatchFleetSamplesResponse]]:
-        """Streams the samples of the whole fleet, one message a step."""
+        """Streams the samples of the whole fleet, one message a step, from now or from a moment of the past at any speed."""
+
+    @_abc_1.abstractmethod
+    def ReadFleetHistory(
+        self,
+        request: _server_gen_pb2.ReadFleetHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_server_gen_pb2.ReadFleetHistoryResponse], _abc.AsyncIterator[_server_gen_pb2.ReadFleetHistoryResponse]]:
+        """Streams the samples that the fleet had, or would have had, over a range of the past."""
+
+    @_abc_1.abstractmethod
+    def InjectFault(
+        self,
+        request: _server_gen_pb2.InjectFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_gen_pb2.InjectFaultResponse, _abc.Awaitable[_server_gen_pb2.InjectFaultResponse]]:
+        """Plans a fault; durable on return."""
+
+    @_abc_1.abstractmethod
+    def ListFaults(
+        self,
+        request: _server_gen_pb2.ListFaultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_gen_pb2.ListFaultsResponse, _abc.Awaitable[_server_gen_pb2.ListFaultsResponse]]:
+        """Lists the faults of the scenario and those that were injected: the truth about the fleet."""
+
+    @_abc_1.abstractmethod
+    def CancelFault(
+        self,
+        request: _server_gen_pb2.CancelFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_server_gen_pb2.CancelFaultResponse, _abc.Awaitable[_server_gen_pb2.CancelFaultResponse]]:
+        """Withdraws a fault: it ends at once, or never comes when it has not begun; durable on return."""
 
 def add_ServerGenServiceServicer_to_server(servicer: ServerGenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
