@@ -10,7 +10,7 @@ OPENMANAGER_DEMO ?= true
 export OPENMANAGER_DEMO
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint type imports fmt protos protos-check assets bench lock up down docs browser-test clean setup setup-dev
+.PHONY: help run test check lint type imports fmt protos protos-check assets bench lock up down docs browser-test pictures clean setup setup-dev
 
 help:  ## Show the verbs
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/core
 $(STAMPS)/protos: requirements/protos.txt $(STAMPS)/build
 	@tools/create_environment.sh $(PYTHON) $(VENV)/protos
 	@tools/install.sh $(VENV)/protos -r requirements/protos.txt
+	@touch $@
+
+$(STAMPS)/pictures: requirements/pictures.txt $(STAMPS)/build
+	@tools/create_environment.sh $(PYTHON) $(VENV)/pictures
+	@tools/install.sh $(VENV)/pictures -r requirements/pictures.txt
 	@touch $@
 
 setup: $(STAMPS)/core assets  ## Set up what running needs
@@ -78,6 +83,9 @@ browser-test: setup-dev  ## The dashboard in headless Chromium
 
 docs: setup-dev  ## Write the reference pages that are made from the code
 	$(BIN)/python -m tools.generate_docs
+
+pictures: $(STAMPS)/pictures  ## Draw a healthy week and each fault of the virtual fleet into docs/images/fleet
+	PYTHONPATH=.:gen $(VENV)/pictures/bin/python -m tools.draw_fleet docs/images/fleet
 
 lock: $(STAMPS)/build  ## Write the lock files anew
 	tools/lock.sh $(BIN)/uv

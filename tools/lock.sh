@@ -8,5 +8,6 @@ uv=$1
 compile pyproject.toml -o requirements/core.txt
 compile pyproject.toml --extra postgres -c requirements/core.txt -o requirements/postgres.txt
 compile -c requirements/core.txt requirements/dev.in -o requirements/dev.txt
+compile -c requirements/core.txt pyproject.toml requirements/pictures.in -o requirements/pictures.txt
 for name in build protos node; do compile "requirements/$name.in" -o "requirements/$name.txt"; done
 if grep -l :// requirements/*.txt; then echo "a lock file names a host" >&2; exit 1; fi
