@@ -10,6 +10,7 @@ from openmanager.metrics.v1 import metrics_pb2_grpc
 from services.common.clock import Clock
 from services.common.errors import FieldError, InvalidArgumentError, RefusedError
 from services.metrics import wire
+from services.metrics.domain.concepts import CONCEPTS
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.inventory import Inventory
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS, Labels, Matcher, SampleStore, WriteMode
@@ -138,6 +139,10 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         states = await self._inventory.servers(now_ms, request.name)
         servers = await _built(len(states), lambda: [wire.server_message(state) for state in states])
         return pb.ListServersResponse(servers=servers, time=wire.timestamp_message(now_ms))
+
+    async def ListConcepts(self, _request: pb.ListConceptsRequest, _context: object) -> pb.ListConceptsResponse:
+        """Lists the concepts and their formulas."""
+        return pb.ListConceptsResponse(concepts=[wire.concept_message(concept, self._inventory.holds) for concept in CONCEPTS])
 
     def _now_ms(self) -> int:
         return round(self._clock.now() * 1000)

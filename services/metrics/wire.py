@@ -1,6 +1,6 @@
 """Between protobuf messages and the values of the domain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,7 @@ from google.protobuf import timestamp_pb2
 from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2 as pb
 from services.common.errors import FieldError, InvalidArgumentError
+from services.metrics.domain.concepts import Concept, Formula, FormulaKind
 from services.metrics.domain.health import Health
 from services.metrics.domain.inventory import ServerState
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS, Columns, Labels, RowError
@@ -19,6 +20,11 @@ _HEALTH: Final = {
     Health.WARNING: pb.HEALTH_WARNING,
     Health.CRITICAL: pb.HEALTH_CRITICAL,
     Health.UNKNOWN: pb.HEALTH_UNKNOWN,
+}
+_FORMULA_KINDS: Final = {
+    FormulaKind.GAUGE: pb.FORMULA_KIND_GAUGE,
+    FormulaKind.COUNTERS: pb.FORMULA_KIND_COUNTERS,
+    FormulaKind.EXPRESSION: pb.FORMULA_KIND_EXPRESSION,
 }
 
 
@@ -147,3 +153,18 @@ def server_message(state: ServerState) -> pb.Server:
         expressions=state.expressions,
         reasons=state.reasons,
     )
+
+
+def concept_message(concept: Concept, present: Callable[[Formula], bool]) -> pb.Concept:
+    """One concept; `present` says whether the store has what a formula needs."""
+    formulas = [
+        pb.Formula(
+            source=formula.source,
+            kind=_FORMULA_KINDS[formula.kind],
+            selectors=formula.selectors,
+            template=formula.template,
+            present=present(formula),
+        )
+        for formula in concept.formulas
+    ]
+    return pb.Concept(name=concept.name, unit=concept.unit, formulas=formulas)

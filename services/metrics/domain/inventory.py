@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from services.metrics.domain.concepts import CONCEPTS, Concept, quoted
+from services.metrics.domain.concepts import CONCEPTS, Concept, Formula, quoted
 from services.metrics.domain.directory import SERVER_LABEL, ServerDirectory
 from services.metrics.domain.health import Health, judge
-from services.metrics.domain.ports import Labels, Matcher, MatchOp, SampleStore
+from services.metrics.domain.ports import NAME_LABEL, Labels, Matcher, MatchOp, SampleStore
 from services.metrics.domain.promql import LOOKBACK_MS, Vector, evaluate_instant
 
 _LOOP_SERIES: Final = 1_000
@@ -70,28 +70,33 @@ class Inventory:
                 self._directory = directory
         last_seen_ms = directory.newest(latest.timestamps_ms)
         text = f"{SERVER_LABEL}={quoted(name)}" if name else f'{SERVER_LABEL}!=""'
-        vectors = await asyncio.gather(*(evaluate_instant(concept.of_all(text), self._store, now_ms) for concept in CONCEPTS))
-        results = [(concept, result.value) for concept, result in zip(CONCEPTS, vectors, strict=True)]
+        formulas = [(concept, formula) for concept in CONCEPTS for formula in concept.formulas if self.holds(formula)]
+        found = await asyncio.gather(*(evaluate_instant(formula.of_all(text), self._store, now_ms) for _, formula in formulas))
+        results = [(concept, formula, result.value) for (concept, formula), result in zip(formulas, found, strict=True)]
         build = partial(_states, directory, last_seen_ms, results, now_ms)
         return build() if len(directory.names) <= _LOOP_SERVERS else await asyncio.to_thread(build)
+
+    def holds(self, formula: Formula) -> bool:
+        """Whether the store has series of every name that the formula needs; cheap, for the store keeps such answers."""
+        return all(len(self._store.matching([Matcher(NAME_LABEL, MatchOp.EQUAL, name)])) for name in formula.names)
 
 
 def _states(
     directory: ServerDirectory,
     last_seen_ms: Mapping[str, int],
-    results: Sequence[tuple[Concept, object]],
+    results: Sequence[tuple[Concept, Formula, object]],
     now_ms: int,
 ) -> list[ServerState]:
-    """Every server of the directory with the figures that the results hold for it."""
+    """Every server of the directory with the figures that the results hold for it; of a concept's formulas the first counts."""
     metrics: dict[str, dict[str, float]] = {server: {} for server in directory.names}
     expressions: dict[str, dict[str, str]] = {server: {} for server in directory.names}
-    for concept, value in results:
+    for concept, formula, value in results:
         if not isinstance(value, Vector):
             raise TypeError(f"{concept.name} is a {type(value).__name__} and no vector")
-        for server, (figure, expression) in _by_server(concept, value).items():
-            if server in metrics:
+        for server, (figure, series) in _by_server(value).items():
+            if server in metrics and concept.name not in metrics[server]:
                 metrics[server][concept.name] = figure
-                expressions[server][concept.name] = expression
+                expressions[server][concept.name] = formula.of_server(server, series=series)
     states = []
     for server in directory.names:
         silent_seconds = (now_ms - last_seen_ms[server]) / 1000
@@ -111,13 +116,12 @@ def _states(
     return states
 
 
-def _by_server(concept: Concept, vector: Vector) -> dict[str, tuple[float, str]]:
-    """Value and expression of each server in the vector."""
+def _by_server(vector: Vector) -> dict[str, tuple[float, int]]:
+    """Value of each server in the vector, the highest of several, and how many there are."""
     values: dict[str, list[float]] = {}
     for labels, value in zip(vector.labels, vector.values.tolist(), strict=True):
-        values.setdefault(dict(labels).get(SERVER_LABEL, ""), []).append(value)
-    return {
-        server: (max(found), concept.of_server(server, series=len(found)))
-        for server, found in values.items()
-        if server and math.isfinite(max(found))
-    }
+        for name, server in labels:
+            if name == SERVER_LABEL:
+                values.setdefault(server, []).append(value)
+                break
+    return {server: (max(found), len(found)) for server, found in values.items() if math.isfinite(max(found))}

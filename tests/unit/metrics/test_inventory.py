@@ -47,7 +47,7 @@ async def test_the_highest_of_several_series_counts() -> None:
     await write(store, "disk", 20.0, server="a", mount="/")
     await write(store, "disk", 96.0, server="a", mount="/data")
     state = (await listed(store))["a"]
-    assert (state.metrics["disk"], state.expressions["disk"]) == (96.0, 'max(disk{server="a"})')
+    assert (state.metrics["disk"], state.expressions["disk"]) == (96.0, 'max by (server) (disk{server="a"})')
     assert state.health is Health.CRITICAL
     assert state.labels == ()
 
