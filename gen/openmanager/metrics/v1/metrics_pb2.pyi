@@ -78,6 +78,34 @@ HEALTH_UNKNOWN: Health.ValueType  # 4
 """Not heard from for five minutes, so nothing can be said."""
 Global___Health: _TypeAlias = Health  # noqa: Y015
 
+class _FormulaKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FormulaKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FormulaKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FORMULA_KIND_UNSPECIFIED: _FormulaKind.ValueType  # 0
+    """Not given."""
+    FORMULA_KIND_GAUGE: _FormulaKind.ValueType  # 1
+    """The newest value of one selector; of several series of a server the highest."""
+    FORMULA_KIND_COUNTERS: _FormulaKind.ValueType  # 2
+    """The sum of the rates of the selectors; those of network are inbound and outbound, in this order."""
+    FORMULA_KIND_EXPRESSION: _FormulaKind.ValueType  # 3
+    """Anything else: only the template says."""
+
+class FormulaKind(_FormulaKind, metaclass=_FormulaKindEnumTypeWrapper):
+    """How a figure comes from series."""
+
+FORMULA_KIND_UNSPECIFIED: FormulaKind.ValueType  # 0
+"""Not given."""
+FORMULA_KIND_GAUGE: FormulaKind.ValueType  # 1
+"""The newest value of one selector; of several series of a server the highest."""
+FORMULA_KIND_COUNTERS: FormulaKind.ValueType  # 2
+"""The sum of the rates of the selectors; those of network are inbound and outbound, in this order."""
+FORMULA_KIND_EXPRESSION: FormulaKind.ValueType  # 3
+"""Anything else: only the template says."""
+Global___FormulaKind: _TypeAlias = FormulaKind  # noqa: Y015
+
 @_typing.final
 class RegisterSeriesRequest(_message.Message):
     """Series to be given ids."""
@@ -1025,3 +1053,118 @@ class ListServersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListServersResponse: _TypeAlias = ListServersResponse  # noqa: Y015
+
+@_typing.final
+class Formula(_message.Message):
+    """How one source of metrics tells a concept. In its texts `$servers` stands for matchers of servers, such as `server="web-01"`,
+    and `$range` for the window of rates, such as 5m.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Who sends such series: openmanager, node_exporter, otel, telegraf or http."""
+    kind: Global___FormulaKind.ValueType
+    """How the figure comes from the series."""
+    template: _builtins.str
+    """PromQL that gives one element a server, whose one label is `server`."""
+    present: _builtins.bool
+    """Whether the store holds series of every name that the formula needs."""
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Selectors of all its series, each once."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        kind: Global___FormulaKind.ValueType = ...,
+        selectors: _abc.Iterable[_builtins.str] | None = ...,
+        template: _builtins.str = ...,
+        present: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "present", b"present", "selectors", b"selectors", "source", b"source", "template", b"template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Formula: _TypeAlias = Formula  # noqa: Y015
+
+@_typing.final
+class Concept(_message.Message):
+    """Something that people ask about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    FORMULAS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: cpu, memory, disk, network, disk_io, load, latency, swap, temperature or uptime."""
+    unit: _builtins.str
+    """Of its value: percent, milliseconds, bytes_per_second, celsius, processes or seconds."""
+    @_builtins.property
+    def formulas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Formula]:
+        """In order of precedence: a server's figure comes from the first formula that has one for it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        formulas: _abc.Iterable[Global___Formula] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["formulas", b"formulas", "name", b"name", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Concept: _TypeAlias = Concept  # noqa: Y015
+
+@_typing.final
+class ListConceptsRequest(_message.Message):
+    """Asks for the concepts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConceptsRequest: _TypeAlias = ListConceptsRequest  # noqa: Y015
+
+@_typing.final
+class ListConceptsResponse(_message.Message):
+    """What is measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONCEPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def concepts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Concept]:
+        """The concepts, those that health goes by first."""
+
+    def __init__(
+        self,
+        *,
+        concepts: _abc.Iterable[Global___Concept] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concepts", b"concepts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConceptsResponse: _TypeAlias = ListConceptsResponse  # noqa: Y015

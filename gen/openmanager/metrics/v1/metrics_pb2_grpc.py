@@ -90,6 +90,11 @@ class MetricsServiceStub(object):
                 request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersRequest.SerializeToString,
                 response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersResponse.FromString,
                 _registered_method=True)
+        self.ListConcepts = channel.unary_unary(
+                '/openmanager.metrics.v1.MetricsService/ListConcepts',
+                request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsRequest.SerializeToString,
+                response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsResponse.FromString,
+                _registered_method=True)
 
 
 class MetricsServiceServicer(object):
@@ -173,6 +178,13 @@ class MetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConcepts(self, request, context):
+        """Lists what is measured whatever a source calls it, and the formulas that give it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetricsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -230,6 +242,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ListServers,
                     request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersRequest.FromString,
                     response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersResponse.SerializeToString,
+            ),
+            'ListConcepts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConcepts,
+                    request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsRequest.FromString,
+                    response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +547,33 @@ class MetricsService(object):
             '/openmanager.metrics.v1.MetricsService/ListServers',
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersRequest.SerializeToString,
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListServersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConcepts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/openmanager.metrics.v1.MetricsService/ListConcepts',
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsRequest.SerializeToString,
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.ListConceptsResponse.FromString,
             options,
             channel_credentials,
             insecure,

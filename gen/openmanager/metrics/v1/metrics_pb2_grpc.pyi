@@ -55,6 +55,8 @@ class MetricsServiceStub:
     """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come."""
     ListServers: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListServersRequest, _metrics_pb2.ListServersResponse]
     """Lists the servers that samples were received from, with their newest figures."""
+    ListConcepts: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListConceptsRequest, _metrics_pb2.ListConceptsResponse]
+    """Lists what is measured whatever a source calls it, and the formulas that give it."""
 
 @_typing.type_check_only
 class MetricsServiceAsyncStub(MetricsServiceStub):
@@ -83,6 +85,8 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Forgets everything of earlier generations of the virtual fleet; on return no sample of them is left or still to come."""
     ListServers: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListServersRequest, _metrics_pb2.ListServersResponse]  # type: ignore[assignment]
     """Lists the servers that samples were received from, with their newest figures."""
+    ListConcepts: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListConceptsRequest, _metrics_pb2.ListConceptsResponse]  # type: ignore[assignment]
+    """Lists what is measured whatever a source calls it, and the formulas that give it."""
 
 class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes samples in, keeps them, and answers PromQL over them."""
@@ -174,5 +178,13 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_pb2.ListServersResponse, _abc.Awaitable[_metrics_pb2.ListServersResponse]]:
         """Lists the servers that samples were received from, with their newest figures."""
+
+    @_abc_1.abstractmethod
+    def ListConcepts(
+        self,
+        request: _metrics_pb2.ListConceptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.ListConceptsResponse, _abc.Awaitable[_metrics_pb2.ListConceptsResponse]]:
+        """Lists what is measured whatever a source calls it, and the formulas that give it."""
 
 def add_MetricsServiceServicer_to_server(servicer: MetricsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
