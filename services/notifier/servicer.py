@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 from openmanager.notifier.v1 import notifier_pb2 as pb
 from openmanager.notifier.v1 import notifier_pb2_grpc
-from services.notifier import paging, wire
+from services.common import paging
+from services.notifier import wire
 from services.notifier.domain.book import AlertBook
 from services.notifier.domain.catalogue import ChannelCatalogue, RuleCatalogue
 from services.notifier.domain.feed import AlertFeed

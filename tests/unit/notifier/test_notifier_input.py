@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from services.common.errors import InvalidArgumentError
-from services.notifier.paging import read_token, write_token
+from services.common.paging import read_token, write_token
 from services.notifier.wire import config_from_json
 
 
