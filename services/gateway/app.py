@@ -87,7 +87,7 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
                 prometheus=PrometheusHandlers(reader),
                 servers=ServerHandlers(reader),
                 stream=StreamHandlers(hub),
-                fleet=FleetHandlers(FleetClient(ServerGenServiceStub(channels["server_gen"]))),
+                fleet=FleetHandlers(FleetClient(ServerGenServiceStub(channels["server_gen"]), metrics, feeds.forget_fleet)),
                 ask=AskHandlers(AssistantClient(AiAgentServiceStub(channels["ai_agent"])), settings.max_analyze_rows),
                 alerting=AlertingHandlers(AlertingClient(notifier)),
                 system=system,

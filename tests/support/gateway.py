@@ -19,7 +19,8 @@ from services.common.rpc.server import RpcServer
 from services.common.telemetry import Telemetry
 from services.gateway.app import Gateway, build
 from services.gateway.settings import GatewaySettings
-from tests.support.gateway_peers import NOW_MS, Peers
+from tests.support.gateway_fake import NOW_MS
+from tests.support.gateway_peers import Peers
 
 TOKEN = "test-token"
 

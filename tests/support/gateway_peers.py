@@ -12,34 +12,19 @@ from openmanager.ai_agent.v1 import ai_agent_pb2, ai_agent_pb2_grpc
 from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from openmanager.notifier.v1 import notifier_pb2, notifier_pb2_grpc
-from openmanager.server_gen.v1 import server_gen_pb2, server_gen_pb2_grpc
+from openmanager.server_gen.v1 import server_gen_pb2_grpc
 from services.common.errors import (
     AlreadyExistsError,
-    ConflictError,
     InvalidArgumentError,
     NotFoundError,
     OpenManagerError,
     RefusedError,
 )
+from tests.support.gateway_fake import NOW_MS, Failing
+from tests.support.gateway_fleet import FakeFleet
 
-NOW_MS = 1_700_000_000_000
 FUTURE_MS = 600_000
 MessageT = TypeVar("MessageT")
-
-
-class Failing:
-    """A service that can be told to fail its next calls."""
-
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-        self.calls: list[str] = []
-        self.requests: list[Any] = []
-
-    def called(self, name: str, request: Any = None) -> None:
-        self.calls.append(name)
-        self.requests.append(request)
-        if self.error is not None:
-            raise self.error
 
 
 @dataclass
@@ -155,61 +140,18 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         self.called("ListLabelValues", request)
         return metrics_pb2.ListLabelValuesResponse(values=["web-01", "web-02", "web-03"])
 
+    async def DeleteSeries(self, request: metrics_pb2.DeleteSeriesRequest, context: Any) -> metrics_pb2.DeleteSeriesResponse:
+        self.called("DeleteSeries", request)
+        return metrics_pb2.DeleteSeriesResponse()
+
+    async def ForgetFleet(self, request: metrics_pb2.ForgetFleetRequest, context: Any) -> metrics_pb2.ForgetFleetResponse:
+        self.called("ForgetFleet", request)
+        return metrics_pb2.ForgetFleetResponse(deleted=len(self.ids))
+
     async def ListServers(self, request: metrics_pb2.ListServersRequest, context: Any) -> metrics_pb2.ListServersResponse:
         self.called("ListServers", request)
         found = [server for server in self.servers if request.name in ("", server.name)]
         return metrics_pb2.ListServersResponse(servers=found)
-
-
-class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
-    """A fleet of twenty."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def _server(self, number: int) -> server_gen_pb2.VirtualServer:
-        server = server_gen_pb2.VirtualServer(
-            id=f"srv-{number}",
-            hostname=f"web-{number:02}",
-            role="web",
-            location="seoul",
-            metrics={"cpu": 40.5, "memory": 60, "disk": 55},
-        )
-        server.time.FromMilliseconds(NOW_MS)
-        return server
-
-    async def GenerateServer(
-        self, request: server_gen_pb2.GenerateServerRequest, context: Any
-    ) -> server_gen_pb2.GenerateServerResponse:
-        self.called("GenerateServer", request)
-        if request.reset:
-            self.count = 0
-        if request.HasField("current_count") and request.current_count != self.count:
-            raise ConflictError(f"the fleet has {self.count} servers")
-        response = server_gen_pb2.GenerateServerResponse(target_count=20)
-        if self.count < 20:
-            self.count += 1
-            response.server.CopyFrom(self._server(self.count))
-        response.current_count = self.count
-        return response
-
-    async def GetFleetStatus(
-        self, request: server_gen_pb2.GetFleetStatusRequest, context: Any
-    ) -> server_gen_pb2.GetFleetStatusResponse:
-        self.called("GetFleetStatus", request)
-        servers = [self._server(number + 1) for number in range(self.count)]
-        return server_gen_pb2.GetFleetStatusResponse(current_count=self.count, target_count=20, servers=servers)
-
-    async def ResetFleet(self, request: server_gen_pb2.ResetFleetRequest, context: Any) -> server_gen_pb2.ResetFleetResponse:
-        self.called("ResetFleet", request)
-        removed, self.count = self.count, 0
-        return server_gen_pb2.ResetFleetResponse(removed=removed, target_count=20)
-
-    async def WatchFleetSamples(self, request: server_gen_pb2.WatchFleetSamplesRequest, context: Any) -> AsyncIterator[Any]:
-        nothing: tuple[server_gen_pb2.WatchFleetSamplesResponse, ...] = ()
-        for message in nothing:
-            yield message
 
 
 class FakeAssistant(Failing, ai_agent_pb2_grpc.AiAgentServiceServicer):

@@ -30,6 +30,8 @@ HEARTBEAT_SECONDS: Final = 15.0
 _FIRST_RETRY_SECONDS: Final = 0.5
 _LONGEST_RETRY_SECONDS: Final = 15.0
 _SELECTOR: Final = f'{{__name__=~"{"|".join(FIGURES)}",server!=""}}'
+_FLEET_LABEL: Final = ("fleet", "demo")
+"""What the series of virtual servers have, and no others."""
 _ENDED: Final = frozenset((notifier_pb2.ALERT_STATE_RESOLVED, notifier_pb2.ALERT_STATE_UNSPECIFIED))
 
 
@@ -119,6 +121,11 @@ class Feeds:
         while True:
             await self._clock.sleep(HEARTBEAT_SECONDS)
             self._hub.heartbeat()
+
+    def forget_fleet(self) -> None:
+        """Let the servers of the virtual fleet vanish from the live state, and start readers from it anew."""
+        self._state.figures.forget(_FLEET_LABEL)
+        self._hub.publish(METRICS, self._state.snapshot(METRICS))
 
     def _take_samples(self, message: metrics_pb2.WatchSamplesResponse) -> None:
         for series in message.series:

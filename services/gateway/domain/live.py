@@ -73,6 +73,12 @@ class LiveFigures:
         """`{server: {figure: value, …, "time": RFC 3339 of the newest}}` of every server heard from in the last five minutes."""
         return self._figures(range(len(self._rows)), now_ms)
 
+    def forget(self, label: tuple[str, str]) -> None:
+        """Forget the figures of the series with this label; they are known again with their next sample."""
+        rows = [row for labels, row in self._rows.items() if label in labels]
+        self._time_ms[rows] = _NEVER_MS
+        self._is_changed[rows] = False
+
     def _figures(self, of_rows: Sequence[int], now_ms: int) -> dict[str, dict[str, Any]]:
         rows = np.array(of_rows, np.int64)
         rows = rows[self._time_ms[rows] >= now_ms - STALE_MS]

@@ -34,6 +34,25 @@ class Question:
     session_id: str = ""
 
 
+@dataclass(frozen=True)
+class FaultOrder:
+    """A fault that shall befall the virtual fleet; None and empty mean that the kind's own choice holds.
+
+    Attributes:
+        kind: name of the kind.
+        duration_seconds: how long it lasts.
+        severity: how bad it gets, 0 to 1.
+        server: host name of the server that it begins on.
+        start_ms: when it begins; now when None.
+    """
+
+    kind: str
+    duration_seconds: float
+    severity: float
+    server: str = ""
+    start_ms: int | None = None
+
+
 class SampleWriter(Protocol):
     """Makes samples durable."""
 
@@ -71,7 +90,7 @@ class MetricReader(Protocol):
 
 
 class Fleet(Protocol):
-    """Grows and empties the virtual fleet."""
+    """Grows and empties the virtual fleet, and knows what is wrong with it."""
 
     async def generate(self, current_count: int | None, *, reset: bool) -> Document:
         """Add one server."""
@@ -82,7 +101,25 @@ class Fleet(Protocol):
         ...
 
     async def reset(self) -> Document:
-        """Remove every server."""
+        """Remove every server and forget what was stored of them."""
+        ...
+
+    async def describe(self) -> Document:
+        """Sites, servers with their specs and dependencies, and the kinds of faults."""
+        ...
+
+    async def inject(self, order: FaultOrder) -> Document:
+        """Plan a fault; gives it with its truth."""
+        ...
+
+    async def list_faults(
+        self, start_ms: int | None, end_ms: int | None, page_size: int, page_token: str, *, cancelled: bool
+    ) -> Page:
+        """Faults that are under way somewhere in the range, the latest start first."""
+        ...
+
+    async def cancel(self, fault_id: str) -> None:
+        """Withdraw a fault."""
         ...
 
 

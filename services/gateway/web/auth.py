@@ -10,6 +10,8 @@ from services.common.errors import PermissionDeniedError, UnauthenticatedError
 from services.gateway.domain.access import Authenticator, Principal, Proof, Role
 
 SESSION_COOKIE: Final = "openmanager_session"
+PRINCIPAL_KEY: Final = web.RequestKey("principal", Principal)
+"""Where the caller of a request that was let pass is found."""
 _SAFE_METHODS: Final = frozenset((hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS))
 
 

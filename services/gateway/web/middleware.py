@@ -15,9 +15,9 @@ from services.common.ids import IdSource
 from services.common.logs import request_id_var
 from services.common.rpc.metadata import is_token
 from services.common.telemetry import Telemetry
-from services.gateway.domain.access import Authenticator, Principal, Role
+from services.gateway.domain.access import Authenticator, Role
 from services.gateway.domain.limits import TokenBuckets
-from services.gateway.web.auth import authenticate, authorize, login_redirect
+from services.gateway.web.auth import PRINCIPAL_KEY, authenticate, authorize, login_redirect
 from services.gateway.web.problems import HttpProblem, http_problem, internal_problem, problem, problem_of, status_of
 from services.gateway.web.routes import Route
 
@@ -26,7 +26,6 @@ log = structlog.get_logger("gateway.http")
 RouteOf = Callable[[web.Request], Route | None]
 """Finds the entry of our table that a request matched; None when it matched none."""
 
-PRINCIPAL_KEY: Final = web.RequestKey("principal", Principal)
 _REQUEST_ID_KEY: Final = web.RequestKey("request_id", str)
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (

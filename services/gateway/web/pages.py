@@ -12,7 +12,7 @@ from services.common.errors import NotFoundError, ResourceExhaustedError, Unauth
 from services.gateway.domain.access import Authenticator
 from services.gateway.domain.limits import TokenBuckets
 from services.gateway.domain.times import format_ms
-from services.gateway.web.auth import SESSION_COOKIE, check_same_origin
+from services.gateway.web.auth import PRINCIPAL_KEY, SESSION_COOKIE, check_same_origin
 from services.gateway.web.body import read_model
 from services.gateway.web.respond import json_response
 from services.gateway.web.schemas.system import LoginBody
@@ -105,6 +105,11 @@ class PageHandlers:
             SESSION_COOKIE, path="/", httponly=True, samesite="Strict", secure=self._secure_cookies or request.secure
         )
         return response
+
+    async def caller(self, request: web.Request) -> web.Response:
+        """Who asks, so that a page offers nothing that its reader may not do."""
+        principal = request[PRINCIPAL_KEY]
+        return json_response({"role": principal.role.name.lower(), "proof": principal.proof.value})
 
     def _file(self, name: str) -> web.StreamResponse:
         """A file below the folder; links and `..` that lead out of it find nothing. aiohttp answers conditional requests."""

@@ -106,6 +106,7 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         Route(GET, "/metrics", to.system.metrics, VIEWER, "system", "Metrics of the suite itself", media=TEXT, is_frequent=True),
         Route(GET, "/openapi.json", to.system.openapi, VIEWER, "system", "This document", is_frequent=True),
         Route(GET, "/api/v1/system", to.system.system, VIEWER, "system", "What runs here", response=s.System, is_frequent=True),
+        Route(GET, "/api/v1/caller", to.pages.caller, VIEWER, "system", "Who asks, and with which role", response=s.Caller, is_frequent=True),
         # Samples in
         Route(POST, "/api/v1/metrics", to.ingest.metrics, OPERATOR, "ingest", "Store samples; answers once they are durable", request=m.SampleBatchBody, response=m.Receipt, is_frequent=True),
         Route(POST, "/api/v1/import", to.ingest.history, OPERATOR, "ingest", "Store history, one series a line; times of any age within retention", request=m.ImportLine, request_media=LINES, response=m.Receipt),
@@ -121,7 +122,11 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         # The virtual fleet
         Route(POST, "/api/servers/generate", to.fleet.generate, OPERATOR, "fleet", "Add one virtual server", request=f.GenerateBody, response=f.Generated, body_optional=True),
         Route(GET, "/api/servers/status", to.fleet.status, VIEWER, "fleet", "The virtual fleet", response=f.FleetStatus, is_frequent=True),
-        Route(POST, "/api/servers/reset", to.fleet.reset, OPERATOR, "fleet", "Empty the virtual fleet", request=f.ResetBody, response=f.FleetReset, body_optional=True),
+        Route(POST, "/api/servers/reset", to.fleet.reset, OPERATOR, "fleet", "Empty the virtual fleet and forget its samples", request=f.ResetBody, response=f.FleetReset, body_optional=True),
+        Route(GET, "/api/v1/fleet", to.fleet.describe, VIEWER, "fleet", "Sites, servers, who depends on whom, and the kinds of faults", response=f.FleetDescription, is_frequent=True),
+        Route(GET, "/api/v1/fleet/faults", to.fleet.list_faults, VIEWER, "fleet", "The truth: what befalls the fleet, the latest start first", query=f.FaultsQuery, response=f.FaultList, is_frequent=True),
+        Route(POST, "/api/v1/fleet/faults", to.fleet.inject, OPERATOR, "fleet", "Let a fault befall the fleet", request=f.FaultBody, response=f.Fault, status=201),
+        Route(DELETE, "/api/v1/fleet/faults/{id}", to.fleet.cancel, OPERATOR, "fleet", "Withdraw an injected fault", status=204),
         # Alerting
         Route(GET, "/api/v1/rules", to.alerting.list_rules, VIEWER, "alerting", "Rules", query=PageQuery, response=a.RuleList, is_frequent=True),
         Route(POST, "/api/v1/rules", to.alerting.create_rule, OPERATOR, "alerting", "Make a rule", request=a.RuleBody, response=a.Rule, status=201),

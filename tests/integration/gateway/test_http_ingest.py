@@ -9,7 +9,7 @@ import orjson
 
 from services.common.errors import UnavailableError
 from tests.support.gateway import RunningGateway, running_gateway
-from tests.support.gateway_peers import NOW_MS
+from tests.support.gateway_fake import NOW_MS
 
 NOW = NOW_MS // 1000
 

@@ -9,7 +9,8 @@ import pytest
 from openmanager.metrics.v1 import metrics_pb2
 from services.common.errors import DeadlineExceededError, OpenManagerError, ResourceExhaustedError, UnavailableError
 from tests.support.gateway import RunningGateway
-from tests.support.gateway_peers import NOW_MS, label_set
+from tests.support.gateway_fake import NOW_MS
+from tests.support.gateway_peers import label_set
 
 API = "/prometheus/api/v1"
 

@@ -10,7 +10,8 @@ from services.common.errors import RefusedError
 from services.gateway.web.schemas import alerting, ask, fleet, metrics, system
 from services.gateway.web.schemas.base import Answer
 from tests.support.gateway import RunningGateway, read_events
-from tests.support.gateway_peers import NOW_MS, Peers
+from tests.support.gateway_fake import NOW_MS
+from tests.support.gateway_peers import Peers
 
 RULE = {
     "name": "high cpu", "expr": "cpu > 90", "for_seconds": 60, "labels": {"team": "ops"}, "annotations": {"summary": "{{ labels.server }}"},

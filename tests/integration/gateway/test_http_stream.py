@@ -13,7 +13,8 @@ from openmanager.metrics.v1 import metrics_pb2
 from openmanager.notifier.v1 import notifier_pb2
 from services.common.errors import UnavailableError
 from tests.support.gateway import TOKEN, RunningGateway, read_events
-from tests.support.gateway_peers import NOW_MS, alert, sample_message
+from tests.support.gateway_fake import NOW_MS
+from tests.support.gateway_peers import alert, sample_message
 from tests.support.waiting import until
 
 CPU = {"__name__": "cpu", "server": "web-01"}
@@ -102,6 +103,22 @@ async def test_coming_back_gives_what_was_missed(gateway: RunningGateway) -> Non
 
     assert [(data["snapshot"], data["servers"]["web-01"]["cpu"]) for data in missed] == [(False, 2.0), (False, 3.0)]
     assert unknown["snapshot"] is True
+
+
+async def test_the_figures_of_a_fleet_that_was_emptied_vanish(gateway: RunningGateway) -> None:
+    virtual = CPU | {"server": "db-01", "fleet": "demo"}
+    await gateway.peers.metrics.feed.queue.put(sample_message({1: CPU, 2: virtual}, [(1, NOW_MS, 40.0), (2, NOW_MS, 50.0)]))
+    async with _stream(gateway, "metrics") as events:
+        while not (await _next(gateway, events, "metrics"))[1]["servers"]:
+            pass
+        await gateway("POST", "/api/servers/reset")
+        _, emptied = await _next(gateway, events, "metrics")
+        await gateway.peers.metrics.feed.queue.put(sample_message({3: virtual}, [(3, NOW_MS - 10_000, 60.0)]))
+        _, grown = await _next(gateway, events, "metrics")
+
+    assert emptied["snapshot"] is True
+    assert set(emptied["servers"]) == {"web-01"}
+    assert grown["servers"]["db-01"]["cpu"] == 60.0
 
 
 async def test_idle_streams_have_heartbeats(gateway: RunningGateway) -> None:

@@ -17,7 +17,8 @@ from services.gateway.adapters.suite import merge_expositions
 from services.gateway.adapters.token_file import load_or_create_token
 from services.gateway.domain.samples import parse_batch
 from services.gateway.domain.series_table import SeriesTable
-from tests.support.gateway_peers import NOW_MS, FakeMetrics
+from tests.support.gateway_fake import NOW_MS
+from tests.support.gateway_peers import FakeMetrics
 
 
 class _Stub:

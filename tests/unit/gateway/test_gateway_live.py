@@ -93,3 +93,16 @@ def test_many_series_are_kept_apart() -> None:
     assert [(server, found["cpu"]) for server, found in figures.all(NOW_MS).items()] == [
         (f"web-{k:03}", float(k)) for k in range(300)
     ]
+
+
+def test_forgotten_figures_come_back_with_their_next_sample_alone() -> None:
+    figures = LiveFigures()
+    figures.define(1, _labels("cpu", "a", fleet="demo"))
+    figures.define(2, _labels("cpu", "b"))
+    _update(figures, (1, NOW_MS, 1.0), (2, NOW_MS, 2.0))
+    figures.forget(("fleet", "demo"))
+    forgotten = figures.all(NOW_MS), figures.take_changed(NOW_MS)
+    _update(figures, (1, NOW_MS - 1000, 3.0))
+
+    assert [set(found) for found in forgotten] == [{"b"}, {"b"}]
+    assert set(figures.all(NOW_MS)) == {"a", "b"}

@@ -18,7 +18,8 @@ GET /prometheus/api/v1/series, POST /prometheus/api/v1/series, GET /prometheus/a
 GET /prometheus/api/v1/label/{name}/values, GET /api/v1/servers, GET /api/v1/servers/{server}, GET /api/v1/stream, POST /api/v1/ask,
 GET /api/v1/engines, GET /api/v1/rules, POST /api/v1/rules, GET /api/v1/rules/{id}, PUT /api/v1/rules/{id}, DELETE /api/v1/rules/{id},
 GET /api/v1/alerts, GET /api/v1/channels, POST /api/v1/channels, GET /api/v1/channels/{name}, PUT /api/v1/channels/{name},
-DELETE /api/v1/channels/{name}, POST /api/v1/channels/{name}/test, GET /api/v1/notifications, GET /api/v1/system
+DELETE /api/v1/channels/{name}, POST /api/v1/channels/{name}/test, GET /api/v1/notifications, GET /api/v1/system,
+GET /api/v1/fleet, POST /api/v1/fleet/faults, GET /api/v1/fleet/faults, DELETE /api/v1/fleet/faults/{id}
 """
 PUBLIC = {
     ("GET", "/healthz"),

@@ -1,6 +1,6 @@
 """What all HTTP types share."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -26,8 +26,13 @@ class Query(BaseModel):
 
 
 def _with_zone(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
         raise ValueError("a time needs a zone; end it with Z or an offset such as +09:00")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time must be between the years 1 and 9999 of UTC") from None
     return text
 
 

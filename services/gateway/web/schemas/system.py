@@ -48,6 +48,13 @@ class LoginBody(Strict):
     token: str = Field(min_length=1, max_length=1000)
 
 
+class Caller(Answer):
+    """Who asks."""
+
+    role: Literal["viewer", "operator", "admin"]
+    proof: Literal["bearer", "session"] = Field(description="How the caller showed who it is.")
+
+
 class Session(Answer):
     """An open session; the cookie comes with it."""
 
