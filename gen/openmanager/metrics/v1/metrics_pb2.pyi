@@ -309,12 +309,18 @@ class WatchSamplesResponse(_message.Message):
     SERIES_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     cursor: _builtins.int
     """Cursor to resume after this message."""
     snapshot: _builtins.bool
     """True for the newest sample of each series, sent once at the start."""
     dropped: _builtins.int
     """Samples that this reader missed because it was too slow, since the message before."""
+    removed: _builtins.bytes
+    """Ids, unsigned 64-bit little-endian, of series of this stream that are no more; nothing of them follows. They go before the
+    samples of the same message are taken. A cursor from before a removal is no longer held, so a reader that comes back starts
+    from a snapshot and forgets what it had.
+    """
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.SeriesDefinition]:
         """Definitions of series not sent on this stream before."""
@@ -331,10 +337,11 @@ class WatchSamplesResponse(_message.Message):
         series: _abc.Iterable[_label_pb2.SeriesDefinition] | None = ...,
         samples: _label_pb2.SampleColumns | None = ...,
         dropped: _builtins.int = ...,
+        removed: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["samples", b"samples"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dropped", b"dropped", "samples", b"samples", "series", b"series", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dropped", b"dropped", "removed", b"removed", "samples", b"samples", "series", b"series", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -117,6 +117,7 @@ class MetricsServiceServicer(object):
 
     def WatchSamples(self, request, context):
         """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
+        The past of the virtual fleet, which is stored beside its present samples, is not sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

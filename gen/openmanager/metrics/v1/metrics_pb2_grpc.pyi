@@ -38,7 +38,9 @@ class MetricsServiceStub:
     Write: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.WriteRequest, _metrics_pb2.WriteResponse]
     """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others."""
     WatchSamples: _grpc.UnaryStreamMultiCallable[_metrics_pb2.WatchSamplesRequest, _metrics_pb2.WatchSamplesResponse]
-    """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch."""
+    """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
+    The past of the virtual fleet, which is stored beside its present samples, is not sent.
+    """
     Query: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.QueryRequest, _metrics_pb2.QueryResponse]
     """Evaluates a PromQL expression at one instant."""
     QueryRange: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.QueryRangeRequest, _metrics_pb2.QueryRangeResponse]
@@ -68,7 +70,9 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     Write: _aio.UnaryUnaryMultiCallable[_metrics_pb2.WriteRequest, _metrics_pb2.WriteResponse]  # type: ignore[assignment]
     """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others."""
     WatchSamples: _aio.UnaryStreamMultiCallable[_metrics_pb2.WatchSamplesRequest, _metrics_pb2.WatchSamplesResponse]  # type: ignore[assignment]
-    """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch."""
+    """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
+    The past of the virtual fleet, which is stored beside its present samples, is not sent.
+    """
     Query: _aio.UnaryUnaryMultiCallable[_metrics_pb2.QueryRequest, _metrics_pb2.QueryResponse]  # type: ignore[assignment]
     """Evaluates a PromQL expression at one instant."""
     QueryRange: _aio.UnaryUnaryMultiCallable[_metrics_pb2.QueryRangeRequest, _metrics_pb2.QueryRangeResponse]  # type: ignore[assignment]
@@ -113,7 +117,9 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metrics_pb2.WatchSamplesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_metrics_pb2.WatchSamplesResponse], _abc.AsyncIterator[_metrics_pb2.WatchSamplesResponse]]:
-        """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch."""
+        """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
+        The past of the virtual fleet, which is stored beside its present samples, is not sent.
+        """
 
     @_abc_1.abstractmethod
     def Query(
