@@ -8,7 +8,9 @@ from typing import Any
 
 import promql_parser
 
+from services.ai_agent.domain.concepts import Concepts, Formula, FormulaKind, Measure
 from services.ai_agent.domain.ports import Inventory, MetricsUnavailableError, QueryResult, Sample, ServerInfo
+from services.metrics.domain.concepts import CONCEPTS
 
 LOOKBACK_MS = 300_000
 Labels = tuple[tuple[str, str], ...]
@@ -61,7 +63,7 @@ class WorldReader:
             site = self.sites.get(server, "")
             infos.append(ServerInfo(server, role, "ok" if figures else "unknown", last_seen, figures, expressions, site))
         names = frozenset(dict(labels)["__name__"] for labels in self.series)
-        return Inventory(tuple(infos), self.now_ms, names)
+        return Inventory(tuple(infos), self.now_ms, names, concepts_of(names))
 
     def _eval(self, node: Any, time_ms: int) -> Rows | float:
         match type(node).__name__:
@@ -154,6 +156,24 @@ class WorldReader:
         if op in keep:
             return {labels: value for labels, value in left.items() if keep[op](value)}
         return {_without_name(labels): value / right for labels, value in left.items()}
+
+
+def concepts_of(names: frozenset[str]) -> Concepts:
+    """The concepts as the metrics service tells them when it holds series of these names."""
+    return Concepts(
+        {
+            concept.name: Measure(
+                concept.name,
+                concept.unit,
+                tuple(
+                    Formula(FormulaKind(formula.kind), formula.selectors, formula.template)
+                    for formula in concept.formulas
+                    if formula.names <= names
+                ),
+            )
+            for concept in CONCEPTS
+        }
+    )
 
 
 def _quantile(values: list[float], level: float) -> float:

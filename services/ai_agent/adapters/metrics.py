@@ -1,5 +1,6 @@
 """The metrics service as the AI agent's reader of samples."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -10,12 +11,18 @@ from google.protobuf import timestamp_pb2
 from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2 as pb
 from openmanager.metrics.v1 import metrics_pb2_grpc
+from services.ai_agent.domain.concepts import Concepts, Formula, FormulaKind, Measure
 from services.ai_agent.domain.ports import Inventory, MetricsUnavailableError, QueryRejectedError, QueryResult, Sample, ServerInfo
 from services.common.clock import Clock
 
 NAMES_SECONDS = 30.0
 """How long the list of series names may be old: new names are rare, and the list is long."""
 _HEALTH = {pb.HEALTH_OK: "ok", pb.HEALTH_WARNING: "warning", pb.HEALTH_CRITICAL: "critical"}
+_KINDS = {
+    pb.FORMULA_KIND_GAUGE: FormulaKind.GAUGE,
+    pb.FORMULA_KIND_COUNTERS: FormulaKind.COUNTERS,
+    pb.FORMULA_KIND_EXPRESSION: FormulaKind.EXPRESSION,
+}
 _REJECTED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.OUT_OF_RANGE)
 
 T = TypeVar("T")
@@ -47,8 +54,13 @@ class GrpcMetricsReader:
                 raise QueryRejectedError(f"{expr} gives a {other}, not a vector")
 
     async def inventory(self) -> Inventory:
-        """The servers with their newest figures, and the names of the series."""
-        response = await _told(self._stub.ListServers(pb.ListServersRequest(), timeout=self._timeout_seconds))
+        """The servers with their newest figures, the names of the series, and the concepts that they tell."""
+        # The concepts are asked for each time: they say which sources the store holds by now, and cost less than the servers.
+        response, concepts, names = await asyncio.gather(
+            _told(self._stub.ListServers(pb.ListServersRequest(), timeout=self._timeout_seconds)),
+            _told(self._stub.ListConcepts(pb.ListConceptsRequest(), timeout=self._timeout_seconds)),
+            self._series_names(),
+        )
         servers = tuple(
             ServerInfo(
                 name=server.name,
@@ -62,7 +74,7 @@ class GrpcMetricsReader:
             for server in response.servers
         )
         ordered = tuple(sorted(servers, key=lambda server: server.name))
-        return Inventory(ordered, _milliseconds(response.time), await self._series_names())
+        return Inventory(ordered, _milliseconds(response.time), names, _concepts(concepts))
 
     async def _series_names(self) -> frozenset[str]:
         now = self._clock.monotonic()
@@ -82,6 +94,24 @@ async def _told(call: Awaitable[T]) -> T:
         if error.code() in _REJECTED:
             raise QueryRejectedError(message) from error
         raise MetricsUnavailableError(message) from error
+
+
+def _concepts(response: pb.ListConceptsResponse) -> Concepts:
+    """The concepts with the formulas that the store has series for; a kind of formula that is not known here is left out."""
+    return Concepts(
+        {
+            concept.name: Measure(
+                concept.name,
+                concept.unit,
+                tuple(
+                    Formula(_KINDS[formula.kind], tuple(formula.selectors), formula.template)
+                    for formula in concept.formulas
+                    if formula.present and formula.kind in _KINDS
+                ),
+            )
+            for concept in response.concepts
+        }
+    )
 
 
 def _labels(series: label_pb2.LabelSet) -> dict[str, str]:

@@ -1,47 +1,17 @@
-"""What can be asked about, as PromQL: each concept's series, unit and way of being combined."""
+"""The figures of a measure as PromQL: at an instant or over a window, for all servers, for some, or for one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.ai_agent.domain.interpretation import Aggregation, Direction, Operator
+from services.ai_agent.domain.concepts import Formula, FormulaKind
+from services.ai_agent.domain.interpretation import Aggregation, Operator
 
-RATE_WINDOW = "5m"
-P95 = 0.95
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One thing that servers have figures of.
-
-    Attributes:
-        name: the concept, or the name of a series.
-        unit: percent, milliseconds, bytes_per_second, bytes, celsius, processes, seconds, servers; empty when not known.
-        parts: the series that make it up.
-        rate: whether they are counters, so that the value is the sum of their rates.
-    """
-
-    name: str
-    unit: str
-    parts: tuple[str, ...]
-    rate: bool = False
-
-
-_CONCEPTS: Final[Mapping[str, Measure]] = {
-    measure.name: measure
-    for measure in (
-        Measure("cpu", "percent", ("cpu",)),
-        Measure("memory", "percent", ("memory",)),
-        Measure("disk", "percent", ("disk",)),
-        Measure("network", "bytes_per_second", ("network_receive_bytes_total", "network_transmit_bytes_total"), rate=True),
-        Measure("disk_io", "bytes_per_second", ("disk_read_bytes_total", "disk_written_bytes_total"), rate=True),
-        Measure("load", "processes", ("load",)),
-        Measure("latency", "milliseconds", ("latency",)),
-        Measure("swap", "percent", ("swap",)),
-        Measure("temperature", "celsius", ("temperature",)),
-        Measure("uptime_seconds", "seconds", ("uptime_seconds",)),
-    )
-}
+RATE_RANGE: Final = "5m"
+P95: Final = 0.95
+_STEPS_MS: Final = (10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)
+_MOST_STEPS: Final = 1_440
+"""A window is looked at in at most so many steps where PromQL has no function that takes the samples themselves."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +22,11 @@ class Threshold:
     critical: float
 
 
-HEALTH_THRESHOLDS: Final[Mapping[str, Threshold]] = {
+HEALTH_THRESHOLDS: Final = {
     "cpu": Threshold(80.0, 95.0),
     "memory": Threshold(85.0, 95.0),
     "disk": Threshold(85.0, 95.0),
 }
-
-
-def measure_of(metric: str, direction: Direction | None = None) -> Measure:
-    """The measure of a concept, or of a series by its name."""
-    measure = _CONCEPTS.get(metric)
-    if measure is None:
-        rate = metric.endswith("_total")
-        return Measure(metric, "", (metric,), rate)
-    if metric == "network" and direction is not None:
-        return Measure(f"network_{direction}", measure.unit, (measure.parts[0 if direction == "in" else 1],), rate=True)
-    return measure
 
 
 @dataclass(frozen=True)
@@ -101,27 +60,24 @@ class Scope:
         return others
 
 
-def series_of(measure: Measure, scope: Scope, window: Window | None) -> str:
-    """A vector with every series of a gauge, or one element a server of a counter."""
-    if measure.rate:
-        return _rates(measure, scope.matcher, window, by=" by (server) ")
-    return _gauge(measure, scope.matcher, window)
+def series_of(formula: Formula, scope: Scope, window: Window | None) -> str:
+    """A vector with every series of a gauge, or one element a server of anything else."""
+    if formula.kind is FormulaKind.GAUGE:
+        return _gauge(formula, scope.matcher, window)
+    return _by_server(formula, scope.matcher, window)
 
 
-def by_server(measure: Measure, scope: Scope, window: Window | None) -> str:
-    """A vector of one element a server; of several series the one that matters most."""
-    return (
-        series_of(measure, scope, window) if measure.rate else f"{_pick(window)} by (server) ({series_of(measure, scope, window)})"
-    )
+def by_server(formulas: Sequence[Formula], scope: Scope, window: Window | None) -> str:
+    """A vector of one element a server, from the first formula that has one for it; of several series the one that matters most."""
+    return " or on (server) ".join(_by_server(formula, scope.matcher, window) for formula in formulas)
 
 
-def of_server(measure: Measure, server: str, window: Window | None, *, series: int = 1) -> str:
-    """A vector of one element: the figure of one server that has so many series of it."""
+def of_server(formula: Formula, server: str, window: Window | None, *, series: int = 1) -> str:
+    """A vector of one element: the figure of one server that has so many series of a gauge."""
     matcher = _one_of("server", (server,))
-    if measure.rate:
-        return _rates(measure, matcher, window, by="")
-    expr = _gauge(measure, matcher, window)
-    return expr if series == 1 else f"{_pick(window)}({expr})"
+    if formula.kind is FormulaKind.GAUGE and series == 1:
+        return _gauge(formula, matcher, window)
+    return _by_server(formula, matcher, window)
 
 
 def across(aggregation: Aggregation, vector: str) -> str:
@@ -133,7 +89,7 @@ def across(aggregation: Aggregation, vector: str) -> str:
 
 def compared(vector: str, op: Operator, value: float) -> str:
     """The elements of the vector that meet the condition."""
-    return f"{vector} {op} {number_text(value)}"
+    return f"{_grouped(vector)} {op} {number_text(value)}"
 
 
 def scaled(expr: str, divisor: float) -> str:
@@ -141,10 +97,12 @@ def scaled(expr: str, divisor: float) -> str:
     return expr if divisor == 1 else f"({expr}) / {number_text(divisor)}"
 
 
-def samples_of(measure: Measure, server: str, window: Window) -> str:
+def samples_of(formula: Formula, server: str, window: Window) -> str:
     """How many stored samples stand behind a figure over a window."""
+    length = duration_text(window.length_ms)
     matcher = _one_of("server", (server,))
-    return " + ".join(f"sum(count_over_time({part}{{{matcher}}}[{duration_text(window.length_ms)}]))" for part in measure.parts)
+    counts = (f"sum(count_over_time({selector}[{length}]))" for selector in formula.selectors)
+    return " + ".join(counts).replace("$servers", matcher)
 
 
 def number_text(value: float) -> str:
@@ -178,30 +136,49 @@ def _literal(text: str) -> str:
     return "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$" else char for char in text)
 
 
-def _pick(window: Window | None) -> str:
-    return "min" if window is not None and window.aggregation == "min" else "max"
+def _grouped(vector: str) -> str:
+    """The vector as an operand of a comparison, which binds tighter than `or`."""
+    return f"({vector})" if " or on (server) " in vector else vector
 
 
-def _gauge(measure: Measure, matcher: str, window: Window | None) -> str:
-    selector = f"{measure.parts[0]}{{{matcher}}}"
+def _gauge(formula: Formula, matcher: str, window: Window | None) -> str:
+    selector = _filled(formula.selectors[0], matcher)
+    return selector if window is None else _over(f"{selector}[{duration_text(window.length_ms)}]", window)
+
+
+def _by_server(formula: Formula, matcher: str, window: Window | None) -> str:
+    if formula.kind is FormulaKind.GAUGE:
+        pick = "min" if window is not None and window.aggregation == "min" else "max"
+        return f"{pick} by (server) ({_gauge(formula, matcher, window)})"
+    template = formula.template
     if window is None:
-        return selector
-    ranged = f"{selector}[{duration_text(window.length_ms)}]"
+        return _filled(template, matcher)
+    length = duration_text(window.length_ms)
+    # The average of a rate over a window is the rate over that window.
+    if window.aggregation == "avg" and "$range" in template:
+        return _filled(template, matcher, length)
+    if formula.kind is FormulaKind.COUNTERS:
+        if window.aggregation == "sum":
+            increases = (f"sum by (server) (increase({selector}[{length}]))" for selector in formula.selectors)
+            return _filled(" + ".join(increases), matcher)
+        if window.aggregation == "last":
+            return _filled(template, matcher)
+    # A rate over five minutes moves slowly; samples come every few seconds, so that of other figures a finer step misses none.
+    step = duration_text(_step_ms(window.length_ms, finest_ms=60_000 if "$range" in template else _STEPS_MS[0]))
+    return _over(f"({_filled(template, matcher)})[{length}:{step}]", window)
+
+
+def _over(ranged: str, window: Window) -> str:
     if window.aggregation == "p95":
         return f"quantile_over_time({P95}, {ranged})"
     return f"{window.aggregation}_over_time({ranged})"
 
 
-def _rates(measure: Measure, matcher: str, window: Window | None, by: str) -> str:
-    def total(function: str, length: str) -> str:
-        return " + ".join(f"sum{by}({function}({part}{{{matcher}}}[{length}]))" for part in measure.parts)
+def _step_ms(length_ms: int, *, finest_ms: int) -> int:
+    fitting = (step for step in _STEPS_MS if step >= finest_ms and length_ms <= step * _MOST_STEPS)
+    return next(fitting, -(-length_ms // _MOST_STEPS))
 
-    if window is None:
-        return total("rate", RATE_WINDOW)
-    length = duration_text(window.length_ms)
-    if window.aggregation == "sum":
-        return total("increase", length)
-    if window.aggregation in ("avg", "last"):
-        return total("rate", length if window.aggregation == "avg" else RATE_WINDOW)
-    ranged = f"({total('rate', RATE_WINDOW)})[{length}:1m]"
-    return f"quantile_over_time({P95}, {ranged})" if window.aggregation == "p95" else f"{window.aggregation}_over_time({ranged})"
+
+def _filled(template: str, matcher: str, length: str = RATE_RANGE) -> str:
+    # The matchers last: a name may hold anything, and nothing in it is to be filled in.
+    return template.replace("$range", length).replace("$servers", matcher)

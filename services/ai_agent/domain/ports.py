@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.ai_agent.domain.concepts import Concepts
+
 
 class MetricsUnavailableError(Exception):
     """The store of samples cannot be asked now; the same call may succeed later."""
@@ -52,11 +54,12 @@ class ServerInfo:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The servers known to the store, in order of name, at one time."""
+    """The servers known to the store, in order of name, at one time, and what can be asked of it."""
 
     servers: tuple[ServerInfo, ...] = ()
     time_ms: int = 0
     series_names: frozenset[str] = frozenset()
+    concepts: Concepts = field(default_factory=Concepts)
 
 
 class MetricsReader(Protocol):
@@ -72,7 +75,7 @@ class MetricsReader(Protocol):
         ...
 
     async def inventory(self) -> Inventory:
-        """The servers and the names of the series.
+        """The servers, the names of the series, and the concepts that they tell.
 
         Raises:
             MetricsUnavailableError: the store cannot be reached in time.

@@ -49,7 +49,7 @@ def _basic(question: Question, inventory: Inventory) -> Answer:
         )
     ]
     for metric in metrics:
-        sentence = _statistics(metric, servers, inventory.time_ms, tongue)
+        sentence = _statistics(metric, servers, inventory, tongue)
         if sentence is not None:
             sentences.append(sentence)
     if len(sentences) == 1:
@@ -69,7 +69,7 @@ def _basic(question: Question, inventory: Inventory) -> Answer:
     )
 
 
-def _statistics(metric: str, servers: list[ServerInfo], time_ms: int, tongue: Tongue) -> Sentence | None:
+def _statistics(metric: str, servers: list[ServerInfo], inventory: Inventory, tongue: Tongue) -> Sentence | None:
     """Highest, middle and lowest: order statistics, for each of them is some server's own figure and can be proved."""
     with_figure = sorted(
         (server for server in servers if metric in server.figures and metric in server.expressions),
@@ -77,12 +77,10 @@ def _statistics(metric: str, servers: list[ServerInfo], time_ms: int, tongue: To
     )
     if not with_figure:
         return None
-    unit = "percent" if metric in ("cpu", "memory", "disk", "swap") else ""
-    if metric in ("network", "disk_io"):
-        unit = "bytes_per_second"
     middle = statistics.median_low(range(len(with_figure)))
     chosen = list(dict.fromkeys((0, middle, len(with_figure) - 1)))
-    evidence = [_evidence(with_figure[index], metric, unit, time_ms, tongue) for index in chosen]
+    unit = inventory.concepts.unit(metric)
+    evidence = [_evidence(with_figure[index], metric, unit, inventory.time_ms, tongue) for index in chosen]
     labels = (tongue.say("최고", "highest"), tongue.say("중앙", "middle"), tongue.say("최저", "lowest"))
     words = [labels[0]] if len(chosen) == 1 else [labels[0], *([labels[1]] if len(chosen) == 3 else []), labels[2]]
     parts = ", ".join(

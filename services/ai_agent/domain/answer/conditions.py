@@ -66,7 +66,7 @@ class Conditions:
         parts = []
         for condition in asked.conditions:
             reach: Aggregation = "max" if condition.op in GROWING else "min"
-            measure, window = measure_in(asked, condition.metric), window_of(asked, reach)
+            measure, window = measure_in(asked, facts, condition.metric), window_of(asked, reach)
             figures = await Figures.load(facts, tongue, measure, scope_of(asked), window)
             divisor, unit = readable_scale(condition.value, figures.stored_unit)
             parts.append(Part(figures, condition.op, condition.value, condition.value / divisor, unit))

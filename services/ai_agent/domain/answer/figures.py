@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 from services.ai_agent.domain.answer.model import Evidence
 from services.ai_agent.domain.answer.tongue import Tongue, readable_scale
+from services.ai_agent.domain.concepts import Formula, FormulaKind, Measure
 from services.ai_agent.domain.interpretation import Aggregation, Interpretation, Operator
 from services.ai_agent.domain.measures import (
+    HEALTH_THRESHOLDS,
     P95,
-    Measure,
     Scope,
     Window,
     across,
     by_server,
-    measure_of,
     number_text,
     of_server,
     samples_of,
@@ -66,10 +66,23 @@ class Facts:
             and server.name not in scope.excluded
         ]
 
+    def telling(self, scope: Scope) -> tuple[str, ...]:
+        """Metrics by which every known server of the scope that sends figures now is heard: those of health, and others as needed."""
+        rest = [server.figures for server in self.within(scope) if not HEALTH_THRESHOLDS.keys() & server.figures.keys()]
+        return (*HEALTH_THRESHOLDS, *sorted({metric for figures in rest for metric in figures}))
+
+    def heard(self, metrics: Sequence[str], scope: Scope, window: Window | None) -> str:
+        """A vector of one element for each server with a figure of any of the metrics."""
+        formulas = [formula for metric in metrics for formula in self.inventory.concepts.measure(metric).formulas]
+        return by_server(formulas, scope, window) if formulas else "vector(0) > 0"
+
 
 @dataclass(frozen=True)
 class Figures:
-    """The values of one measure by server in the stored unit, and the divisor and unit that all its evidence is told in."""
+    """The values of one measure by server in the stored unit, and the divisor and unit that all its evidence is told in.
+
+    `origins` are the formulas that the values come from, and `series` how many series of a gauge each is the pick of.
+    """
 
     facts: Facts
     tongue: Tongue
@@ -77,6 +90,7 @@ class Figures:
     scope: Scope
     window: Window | None
     values: Mapping[str, float]
+    origins: Mapping[str, Formula]
     series: Mapping[str, int]
     divisor: float
     unit: str
@@ -89,15 +103,22 @@ class Figures:
             MetricsUnavailableError: the store cannot be asked.
             QueryRejectedError: the store refuses the expression.
         """
-        result = await facts.reader.query(series_of(measure, scope, window), facts.time_ms)
-        found: dict[str, list[float]] = {}
-        for sample in result.samples:
-            if sample.server and math.isfinite(sample.value):
-                found.setdefault(sample.server, []).append(sample.value)
+        texts = (series_of(formula, scope, window) for formula in measure.formulas)
+        results = await asyncio.gather(*(facts.reader.query(text, facts.time_ms) for text in texts))
         pick = min if window is not None and window.aggregation == "min" else max
-        values = {server: pick(each) for server, each in sorted(found.items())}
-        series = {server: len(each) for server, each in found.items()}
-        figures = cls(facts, tongue, measure, scope, window, values, series, divisor=1.0, unit=measure.unit)
+        values: dict[str, float] = {}
+        origins: dict[str, Formula] = {}
+        series: dict[str, int] = {}
+        for formula, result in zip(measure.formulas, results, strict=True):
+            found: dict[str, list[float]] = {}
+            for sample in result.samples:
+                if sample.server and sample.server not in values and math.isfinite(sample.value):
+                    found.setdefault(sample.server, []).append(sample.value)
+            values |= {server: pick(each) for server, each in found.items()}
+            origins |= dict.fromkeys(found, formula)
+            series |= {server: len(each) for server, each in found.items()}
+        values = dict(sorted(values.items()))
+        figures = cls(facts, tongue, measure, scope, window, values, origins, series, divisor=1.0, unit=measure.unit)
         divisor, unit = readable_scale(max(map(abs, values.values()), default=0.0), figures.stored_unit)
         return replace(figures, divisor=divisor, unit=unit)
 
@@ -112,13 +133,16 @@ class Figures:
 
     async def of(self, server: str) -> Evidence | None:
         """The figure of one server."""
-        expr = scaled(of_server(self.measure, server, self.window, series=self.series.get(server, 1)), self.divisor)
+        formula, series = self.origins.get(server), self.series.get(server, 1)
+        if formula is None:
+            return None
+        expr = scaled(of_server(formula, server, self.window, series=series), self.divisor)
         samples = None
         if self.window is not None:
-            counted = await self.facts.value(samples_of(self.measure, server, self.window))
+            counted = await self.facts.value(samples_of(formula, server, self.window))
             samples = int(counted[0]) if counted else None
-        elif not self.measure.rate:
-            samples = self.series.get(server, 1)
+        elif formula.kind is FormulaKind.GAUGE:
+            samples = series
         claim = f"{server} {self.tongue.short(self.measure.name)}"
         return await self.facts.evidence(expr, self.unit, claim, self.tongue, (server,), samples)
 
@@ -128,10 +152,13 @@ class Figures:
         return [evidence for evidence in found if evidence is not None]
 
     async def across(self, aggregation: Aggregation) -> Evidence | None:
-        """One figure over all servers of the scope."""
+        """One figure over all servers of the scope; None when none has a value."""
+        if not self.values:
+            return None
         expr = scaled(across(aggregation, self._vector()), self.divisor)
         claim = f"{self.tongue.aggregation(aggregation)} {self.tongue.metric(self.measure.name)}"
-        samples = None if self.window is not None or self.measure.rate else sum(self.series.values())
+        newest = self.window is None and all(formula.kind is FormulaKind.GAUGE for formula in self._used())
+        samples = sum(self.series.values()) if newest else None
         return await self.facts.evidence(expr, self.unit, claim, self.tongue, tuple(self.values), samples)
 
     def kind(self) -> tuple[Evidence, ...]:
@@ -141,23 +168,31 @@ class Figures:
         return (percentile(self.facts, self.tongue),)
 
     async def count(self) -> Evidence | None:
-        """How many servers of the scope have a value."""
+        """How many servers of the scope have a value; None when none has."""
+        if not self.values:
+            return None
         claim = self.tongue.say("값이 있는 서버", "servers with a value:")
         return await self.facts.evidence(f"count({self._vector()})", "servers", claim, self.tongue, samples=len(self.values))
 
-    def _vector(self) -> str:
-        if not self.measure.rate and all(count == 1 for count in self.series.values()):
-            return series_of(self.measure, self.scope, self.window)
-        return by_server(self.measure, self.scope, self.window)
-
     def vector(self) -> str:
-        """The expression that gives one element a server."""
-        return by_server(self.measure, self.scope, self.window)
+        """The expression that gives one element a server; there must be a value."""
+        return by_server(self._used(), self.scope, self.window)
+
+    def _vector(self) -> str:
+        """The same, as short as these values allow."""
+        used = self._used()
+        bare = len(used) == 1 and used[0].kind is FormulaKind.GAUGE and all(count == 1 for count in self.series.values())
+        return series_of(used[0], self.scope, self.window) if bare else self.vector()
+
+    def _used(self) -> list[Formula]:
+        """The formulas that some value comes from, in order of precedence."""
+        used = set(self.origins.values())
+        return [formula for formula in self.measure.formulas if formula in used]
 
     @property
     def stored_unit(self) -> str:
         """The unit of the values before they are scaled for reading."""
-        summed = self.measure.rate and self.window is not None and self.window.aggregation == "sum"
+        summed = self.window is not None and self.window.aggregation == "sum"
         return "bytes" if summed and self.measure.unit == "bytes_per_second" else self.measure.unit
 
     def holds(self, op: Operator, value: float) -> set[str]:
@@ -206,6 +241,6 @@ def listing(evidence: Sequence[Evidence], tongue: Tongue) -> str:
     return ", ".join(f"{item.servers[0]} ({tongue.number(item.value, item.unit)})" for item in evidence)
 
 
-def measure_in(interpretation: Interpretation, metric: str | None = None) -> Measure:
+def measure_in(interpretation: Interpretation, facts: Facts, metric: str | None = None) -> Measure:
     """The measure of the question, or of one of its conditions."""
-    return measure_of(metric or interpretation.metric or "cpu", interpretation.direction)
+    return facts.inventory.concepts.measure(metric or interpretation.metric or "cpu", interpretation.direction)

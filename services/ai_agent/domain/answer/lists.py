@@ -1,13 +1,14 @@
 """Answers to "which servers are there", and those that no figure is needed for."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from services.ai_agent.domain.answer.figures import Facts, scope_of, whose
 from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, no_servers, no_such_servers
 from services.ai_agent.domain.answer.tongue import Tongue
 from services.ai_agent.domain.interpretation import Intent, Interpretation
-from services.ai_agent.domain.measures import HEALTH_THRESHOLDS, Scope, by_server, measure_of
+from services.ai_agent.domain.measures import Scope
 
 MOST_NAMED = 30
 
@@ -20,9 +21,10 @@ async def answer_inventory(asked: Interpretation, facts: Facts, tongue: Tongue) 
         return Draft((no_servers(tongue),))
     if not known:
         return Draft((no_such_servers(scope, tongue),))
-    result = await facts.reader.query(_heard(scope), facts.time_ms)
+    metrics = facts.telling(scope)
+    result = await facts.reader.query(facts.heard(metrics, scope, None), facts.time_ms)
     heard = {sample.server for sample in result.samples}
-    total = await _count(scope, facts, tongue)
+    total = await _count(metrics, scope, facts, tongue)
     of_whom = whose(asked, tongue)
     sentences: list[Sentence] = []
     if total is not None:
@@ -36,7 +38,7 @@ async def answer_inventory(asked: Interpretation, facts: Facts, tongue: Tongue) 
     if not asked.roles and len(roles) > 1:
         counts: list[tuple[str, Evidence]] = []
         for role in sorted(roles):
-            count = await _count(Scope(roles=(role,)), facts, tongue)
+            count = await _count(metrics, Scope(roles=(role,)), facts, tongue)
             if count is not None:
                 counts.append((role, count))
         listed = ", ".join(f"{role} {tongue.number(count.value, 'servers').split()[0]}" for role, count in counts)
@@ -107,10 +109,6 @@ def _examples(tongue: Tongue) -> str:
     )
 
 
-def _heard(scope: Scope) -> str:
-    return " or ".join(by_server(measure_of(metric), scope, None) for metric in HEALTH_THRESHOLDS)
-
-
-async def _count(scope: Scope, facts: Facts, tongue: Tongue) -> Evidence | None:
+async def _count(metrics: Sequence[str], scope: Scope, facts: Facts, tongue: Tongue) -> Evidence | None:
     claim = f"{tongue.names(scope.roles)} {tongue.say('서버', 'servers:')}".strip()
-    return await facts.evidence(f"count({_heard(scope)})", "servers", claim, tongue)
+    return await facts.evidence(f"count({facts.heard(metrics, scope, None)})", "servers", claim, tongue)

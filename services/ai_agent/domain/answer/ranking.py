@@ -14,7 +14,7 @@ DEFAULT_LIMIT, MOST_LISTED = 5, 20
 
 async def answer_top(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
     """The servers at one end of the ranking."""
-    figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked))
+    figures = await Figures.load(facts, tongue, measure_in(asked, facts), scope_of(asked), window_of(asked))
     if not figures.values:
         return nothing_stored(asked, facts, tongue, figures.scope)
     ascending = asked.order == "asc"

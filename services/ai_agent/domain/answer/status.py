@@ -10,7 +10,7 @@ from services.ai_agent.domain.answer.model import Draft, Evidence, Sentence
 from services.ai_agent.domain.answer.notes import missing_note, no_servers, no_such_servers, nothing_stored
 from services.ai_agent.domain.answer.tongue import Tongue
 from services.ai_agent.domain.interpretation import Interpretation
-from services.ai_agent.domain.measures import HEALTH_THRESHOLDS, Scope, by_server, compared, measure_of
+from services.ai_agent.domain.measures import HEALTH_THRESHOLDS, Scope, Window, compared
 
 MOST_SERVERS, MOST_TROUBLED = 5, 6
 _DETAILS = ("cpu", "memory", "disk", "load", "latency", "network")
@@ -35,8 +35,9 @@ async def answer_fleet(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
         return Draft((no_servers(tongue),))
     if not known:
         return Draft((no_such_servers(scope, tongue),))
-    figures = await _health_figures(asked, facts, tongue, scope)
-    heard = {server for each in figures.values() for server in each.values}
+    told = await _figures(facts.telling(scope), facts, tongue, scope, window_of(asked, "max"))
+    figures = {metric: told[metric] for metric in HEALTH_THRESHOLDS}
+    heard = {server for each in told.values() for server in each.values}
     if not heard:
         names = tongue.names([server.name for server in known], 5)
         text = tongue.say(
@@ -45,7 +46,7 @@ async def answer_fleet(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
         )
         return Draft((Sentence(text),))
     troubles = _troubles(figures)
-    sentences = [await _headline(asked, facts, tongue, scope, heard, troubles)]
+    sentences = [await _headline(asked, told, tongue, heard, troubles)]
     advice: list[Sentence] = []
     for level, title in (("critical", tongue.say("위험", "Critical")), ("warning", tongue.say("주의", "Warning"))):
         listed = [trouble for trouble in troubles if trouble.level == level]
@@ -69,8 +70,8 @@ async def answer_servers(asked: Interpretation, facts: Facts, tongue: Tongue) ->
     names = asked.servers[:MOST_SERVERS]
     scope = Scope(names)
     window = window_of(asked, "max")
-    loaded = await asyncio.gather(*(Figures.load(facts, tongue, measure_of(metric), scope, window) for metric in _DETAILS))
-    figures = {each.measure.name: each for each in loaded}
+    figures = await _figures(_DETAILS, facts, tongue, scope, window)
+    loaded = list(figures.values())
     if not any(each.values for each in loaded):
         return (
             nothing_stored(asked, facts, tongue, scope) if not facts.within(scope) else Draft(tuple(_silent(asked, names, tongue)))
@@ -97,10 +98,12 @@ async def _mean(figures: Figures) -> Evidence | None:
     return await replace(figures, window=window).across("avg")
 
 
-async def _health_figures(asked: Interpretation, facts: Facts, tongue: Tongue, scope: Scope) -> Mapping[str, Figures]:
-    window = window_of(asked, "max")
-    loaded = await asyncio.gather(*(Figures.load(facts, tongue, measure_of(m), scope, window) for m in HEALTH_THRESHOLDS))
-    return {each.measure.name: each for each in loaded}
+async def _figures(
+    metrics: Sequence[str], facts: Facts, tongue: Tongue, scope: Scope, window: Window | None
+) -> Mapping[str, Figures]:
+    measures = [facts.inventory.concepts.measure(metric) for metric in metrics]
+    loaded = await asyncio.gather(*(Figures.load(facts, tongue, measure, scope, window) for measure in measures))
+    return dict(zip(metrics, loaded, strict=True))
 
 
 def _troubles(figures: Mapping[str, Figures]) -> list[_Trouble]:
@@ -114,13 +117,14 @@ def _troubles(figures: Mapping[str, Figures]) -> list[_Trouble]:
 
 
 async def _headline(
-    asked: Interpretation, facts: Facts, tongue: Tongue, scope: Scope, heard: set[str], troubles: Sequence[_Trouble]
+    asked: Interpretation, told: Mapping[str, Figures], tongue: Tongue, heard: set[str], troubles: Sequence[_Trouble]
 ) -> Sentence:
-    window = window_of(asked, "max")
-    vectors = {metric: by_server(measure_of(metric), scope, window) for metric in HEALTH_THRESHOLDS}
+    facts = next(iter(told.values())).facts
+    vectors = {metric: figures.vector() for metric, figures in told.items() if figures.values}
     claim = tongue.say("지표를 보내는 서버", "servers that send samples:")
     total = await facts.evidence(f"count({' or '.join(vectors.values())})", "servers", claim, tongue)
-    beyond = [compared(vectors[metric], ">=", threshold.warning) for metric, threshold in HEALTH_THRESHOLDS.items()]
+    levels = {metric: threshold.warning for metric, threshold in HEALTH_THRESHOLDS.items() if metric in vectors}
+    beyond = [f"({compared(vectors[metric], '>=', level)})" for metric, level in levels.items()]
     troubled = {trouble.server for trouble in troubles}
     claim = tongue.say("살펴볼 서버", "servers that need a look:")
     bad = await facts.evidence(f"count({' or '.join(beyond)})", "servers", claim, tongue) if troubled else None

@@ -17,7 +17,7 @@ _METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "latency": ("응답 시간", "latency"),
     "swap": ("스왑 사용률", "swap usage"),
     "temperature": ("온도", "temperature"),
-    "uptime_seconds": ("가동 시간", "uptime"),
+    "uptime": ("가동 시간", "uptime"),
 }
 _SHORT: Final[Mapping[str, tuple[str, str]]] = {
     "cpu": ("CPU", "CPU"),

@@ -22,7 +22,7 @@ async def answer_value(asked: Interpretation, facts: Facts, tongue: Tongue) -> D
 async def _of_one(asked: Interpretation, facts: Facts, tongue: Tongue) -> Draft:
     # A threshold over a stretch of time is met by one moment, so the figure told is the one that decides.
     reach: Aggregation = "avg" if not asked.conditions else "max" if asked.conditions[0].op in GROWING else "min"
-    figures = await Figures.load(facts, tongue, measure_in(asked), scope_of(asked), window_of(asked, reach))
+    figures = await Figures.load(facts, tongue, measure_in(asked, facts), scope_of(asked), window_of(asked, reach))
     if not figures.values:
         return nothing_stored(asked, facts, tongue, figures.scope)
     if asked.servers:
