@@ -1,5 +1,6 @@
 """Which series are whose, and what their labels say about each server."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -22,22 +23,28 @@ class ServerDirectory:
         names: the servers, ascending.
         labels: for each server, those that all of its current series share, without `server` and the name; of all its series when
             none is current.
+        telling: for each name of current series, the servers that have one.
         roles: for each server, the value of the label `role`; the first in the alphabet where its series differ, empty without one.
     """
 
     def __init__(self, ids: IdArray, current: MaskArray, labels: list[Labels]) -> None:
         self._ids = ids
         self._current = current
-        servers = [dict(of_series).get(SERVER_LABEL, "") for of_series in labels]
+        pairs = [dict(of_series) for of_series in labels]
+        servers = [of_series.get(SERVER_LABEL, "") for of_series in pairs]
+        names = [of_series.get(NAME_LABEL, "") for of_series in pairs]
         self.names = sorted({server for server in servers if server})
         place = {server: row for row, server in enumerate(self.names)}
         # Series that were forgotten since `latest` have no labels; they go to a row of their own behind the last server.
         self._rows = np.array([place.get(server, len(self.names)) for server in servers], np.int64)
+        self.telling: dict[str, set[str]] = {}
         of_server: dict[str, list[Labels]] = {server: [] for server in self.names}
         spare: dict[str, list[Labels]] = {server: [] for server in self.names}
-        for server, of_series, is_current in zip(servers, labels, current.tolist(), strict=True):
+        for server, name, of_series, is_current in zip(servers, names, labels, current.tolist(), strict=True):
             if server:
                 (of_server if is_current else spare)[server].append(of_series)
+                if is_current:
+                    self.telling.setdefault(name, set()).add(server)
         self.labels: dict[str, Labels] = {}
         self.roles: dict[str, str] = {}
         for server in self.names:
@@ -55,6 +62,10 @@ class ServerDirectory:
     def describes(self, ids: IdArray, current: MaskArray) -> bool:
         """Whether it was made from these series in this state."""
         return np.array_equal(ids, self._ids) and np.array_equal(current, self._current)
+
+    def telling_all(self, names: Iterable[str]) -> set[str]:
+        """The servers that have a current series of every one of these names; there must be a name."""
+        return set.intersection(*(self.telling.get(name, set()) for name in names))
 
     def newest(self, timestamps_ms: TimeArray) -> dict[str, int]:
         """Time of the newest sample of each server, from the times of the rows."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -43,6 +43,15 @@ class ServerState:
     expressions: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """A value, the formula that it comes from, and how many series of a gauge it is the highest of."""
+
+    value: float
+    formula: Formula
+    series: int
+
+
 class Inventory:
     """Lists servers from what the store holds; remembers nothing that it could not compute again."""
 
@@ -70,33 +79,43 @@ class Inventory:
                 self._directory = directory
         last_seen_ms = directory.newest(latest.timestamps_ms)
         text = f"{SERVER_LABEL}={quoted(name)}" if name else f'{SERVER_LABEL}!=""'
-        formulas = [(concept, formula) for concept in CONCEPTS for formula in concept.formulas if self.holds(formula)]
-        found = await asyncio.gather(*(evaluate_instant(formula.of_all(text), self._store, now_ms) for _, formula in formulas))
-        results = [(concept, formula, result.value) for (concept, formula), result in zip(formulas, found, strict=True)]
-        build = partial(_states, directory, last_seen_ms, results, now_ms)
+        told = await asyncio.gather(*(self._figures(concept, directory, text, now_ms) for concept in CONCEPTS))
+        figures = {concept.name: figures for concept, figures in zip(CONCEPTS, told, strict=True)}
+        build = partial(_states, directory, last_seen_ms, figures, now_ms)
         return build() if len(directory.names) <= _LOOP_SERVERS else await asyncio.to_thread(build)
 
     def holds(self, formula: Formula) -> bool:
         """Whether the store has series of every name that the formula needs; cheap, for the store keeps such answers."""
         return all(len(self._store.matching([Matcher(NAME_LABEL, MatchOp.EQUAL, name)])) for name in formula.names)
 
+    async def _figures(self, concept: Concept, directory: ServerDirectory, matchers: str, now_ms: int) -> dict[str, _Figure]:
+        """The figure of each server that has one, from the first formula that gives it; a formula that can add none is left out."""
+        figures: dict[str, _Figure] = {}
+        for formula in concept.formulas:
+            if directory.telling_all(formula.names) <= figures.keys():
+                continue
+            result = await evaluate_instant(formula.of_all(matchers), self._store, now_ms)
+            if not isinstance(result.value, Vector):
+                raise TypeError(f"{concept.name} is a {type(result.value).__name__} and no vector")
+            for server, (value, series) in _by_server(result.value).items():
+                figures.setdefault(server, _Figure(value, formula, series))
+        return figures
+
 
 def _states(
     directory: ServerDirectory,
     last_seen_ms: Mapping[str, int],
-    results: Sequence[tuple[Concept, Formula, object]],
+    figures: Mapping[str, Mapping[str, _Figure]],
     now_ms: int,
 ) -> list[ServerState]:
-    """Every server of the directory with the figures that the results hold for it; of a concept's formulas the first counts."""
+    """Every server of the directory with its figures, which come by concept and server."""
     metrics: dict[str, dict[str, float]] = {server: {} for server in directory.names}
     expressions: dict[str, dict[str, str]] = {server: {} for server in directory.names}
-    for concept, formula, value in results:
-        if not isinstance(value, Vector):
-            raise TypeError(f"{concept.name} is a {type(value).__name__} and no vector")
-        for server, (figure, series) in _by_server(value).items():
-            if server in metrics and concept.name not in metrics[server]:
-                metrics[server][concept.name] = figure
-                expressions[server][concept.name] = formula.of_server(server, series=series)
+    for concept, by_server in figures.items():
+        for server, figure in by_server.items():
+            if server in metrics:
+                metrics[server][concept] = figure.value
+                expressions[server][concept] = figure.formula.of_server(server, series=figure.series)
     states = []
     for server in directory.names:
         silent_seconds = (now_ms - last_seen_ms[server]) / 1000

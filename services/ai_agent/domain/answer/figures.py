@@ -25,6 +25,8 @@ from services.ai_agent.domain.measures import (
 )
 from services.ai_agent.domain.ports import Inventory, MetricsReader, ServerInfo
 
+_FEW = 100
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -103,13 +105,17 @@ class Figures:
             MetricsUnavailableError: the store cannot be asked.
             QueryRejectedError: the store refuses the expression.
         """
-        texts = (series_of(formula, scope, window) for formula in measure.formulas)
-        results = await asyncio.gather(*(facts.reader.query(text, facts.time_ms) for text in texts))
         pick = min if window is not None and window.aggregation == "min" else max
         values: dict[str, float] = {}
         origins: dict[str, Formula] = {}
         series: dict[str, int] = {}
-        for formula, result in zip(measure.formulas, results, strict=True):
+        for formula in measure.formulas:
+            missing = [server.name for server in facts.within(scope) if server.name not in values]
+            if values and not missing:
+                break  # no other source could add a figure
+            # A source that only few servers may need is asked for these alone.
+            asked = Scope(tuple(missing)) if values and len(missing) <= _FEW else scope
+            result = await facts.reader.query(series_of(formula, asked, window), facts.time_ms)
             found: dict[str, list[float]] = {}
             for sample in result.samples:
                 if sample.server and sample.server not in values and math.isfinite(sample.value):
