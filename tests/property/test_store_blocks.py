@@ -1,5 +1,7 @@
 """Whatever goes into a block comes out of it bit for bit."""
 
+import struct
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +15,9 @@ from services.metrics.adapters.embedded.segments import offsets_of
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS, Columns
 
 CODECS = [Codec.ZLIB, Codec.PCODEC] if HAS_PCODEC else [Codec.ZLIB]
+STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 ROUNDED = st.builds(lambda digits, places: digits / 10.0**places, st.integers(-(10**15), 10**15), st.integers(0, 7))
-VALUES = ROUNDED | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 2.0**63, -(2.0**63), 5e-324])
+VALUES = ROUNDED | st.floats() | st.sampled_from([0.0, -0.0, 2.0**63, -(2.0**63), 5e-324, STALE])
 TIMES = st.integers(MIN_TIME_MS, MAX_TIME_MS) | st.integers(0, 10).map(lambda step: 1_700_000_000_000 + 10_000 * step)
 RUNS = st.lists(st.dictionaries(TIMES, VALUES, min_size=1, max_size=20), min_size=1, max_size=6)
 

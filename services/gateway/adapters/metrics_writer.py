@@ -1,6 +1,6 @@
 """Writes samples to the metrics service in columns."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -10,8 +10,7 @@ from openmanager.common.v1 import label_pb2
 from openmanager.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from services.common.errors import RefusedError
 from services.gateway.adapters.calls import call
-from services.gateway.domain.ports import Document
-from services.gateway.domain.samples import MAX_ERRORS, SampleBatch, SampleError
+from services.gateway.domain.batch import MAX_ERRORS, Receipt, SampleBatch, SampleError
 from services.gateway.domain.series_table import SeriesLabels, SeriesTable
 
 MAX_SERIES_A_CALL: Final = 100_000
@@ -50,7 +49,7 @@ class MetricsWriter:
         self._stub = stub
         self._store: _Store | None = None
 
-    async def write(self, batch: SampleBatch) -> Document:
+    async def write(self, batch: SampleBatch) -> Receipt:
         """Store the batch; returns its receipt once it is durable.
 
         Raises:
@@ -64,51 +63,52 @@ class MetricsWriter:
             self._store = None
             return await self._write(batch)
 
-    async def _write(self, batch: SampleBatch) -> Document:
-        receipt = {"accepted": 0, "rejected": batch.rejected, "duplicate": 0, "late": 0}
-        errors = list(batch.errors)
-        if batch.values:
-            numbers = np.array(batch.series_index, np.int64)
-            store, refused = await self._register(batch.series, numbers)
-            columns = (store.ids(numbers), np.array(batch.timestamps_ms, dtype="<i8"), np.array(batch.values, dtype="<f8"))
-            rows = np.arange(len(batch.values))
+    async def _write(self, batch: SampleBatch) -> Receipt:
+        tally = _Tally(batch)
+        if len(batch):
+            store, refused = await self._register(batch.series, batch.numbers)
+            columns = (store.ids(batch.numbers), batch.timestamps_ms, batch.values)
+            rows = np.arange(len(batch))
             if refused:
+                tally.refuse(columns[0], refused)
                 rows = np.flatnonzero(columns[0])
-                receipt["rejected"] += len(batch.values) - len(rows)
-                errors.extend(_errors_of_refused(batch, columns[0], refused))
             for start in range(0, len(rows), MAX_SAMPLES_A_CALL):
-                counts, part_errors = await self._write_rows(batch, store, columns, rows[start : start + MAX_SAMPLES_A_CALL])
-                for name in receipt:
-                    receipt[name] += counts[name]
-                errors.extend(part_errors)
-        errors.sort(key=lambda error: error.index)
-        shown = [{"index": e.index, "reason": e.reason, "message": e.message} for e in errors[:MAX_ERRORS]]
-        return {**receipt, "errors": shown}
+                await self._write_rows(batch, store, columns, rows[start : start + MAX_SAMPLES_A_CALL], tally)
+        return tally.receipt()
 
     async def _write_rows(
-        self, batch: SampleBatch, store: _Store, columns: _Columns, rows: NDArray[np.int64], *, retry: bool = True
-    ) -> tuple[dict[str, int], list[SampleError]]:
+        self,
+        batch: SampleBatch,
+        store: _Store,
+        columns: _Columns,
+        rows: NDArray[np.int64],
+        tally: "_Tally",
+        *,
+        retry: bool = True,
+    ) -> None:
         """Store some rows of the batch; those of series that the store has deleted since are registered and sent once more."""
-        response = await self._send(batch, store, [column[rows] for column in columns])
-        counts = {name: getattr(response, name) for name in ("accepted", "rejected", "duplicate", "late")}
-        errors = [SampleError(batch.sample_index[rows[e.index]], e.reason, e.message) for e in response.errors]
-        if not retry or not any(error.reason == UNKNOWN_SERIES for error in errors):
-            return counts, errors
+        chosen = columns if len(rows) == len(batch) else (columns[0][rows], columns[1][rows], columns[2][rows])
+        response = await self._send(batch, store, chosen)
+        if not retry or not any(error.reason == UNKNOWN_SERIES for error in response.errors):
+            tally.add(response, rows)
+            return
         self._store = None
-        numbers = np.array(batch.series_index, np.int64)
-        store, _ = await self._register(batch.series, numbers[rows])
-        ids = store.ids(numbers)
+        store, _ = await self._register(batch.series, batch.numbers[rows])
+        ids = store.ids(batch.numbers)
         deleted = rows[(ids[rows] != columns[0][rows]) & (ids[rows] != 0)]  # an id is never given twice
-        more, more_errors = await self._write_rows(batch, store, (ids, *columns[1:]), deleted, retry=False)
-        counts["rejected"] -= len(deleted)
-        return {name: counts[name] + more[name] for name in counts}, [e for e in errors if e.reason != UNKNOWN_SERIES] + more_errors
+        tally.add(response, rows, sent_again=len(deleted))
+        await self._write_rows(batch, store, (ids, *columns[1:]), deleted, tally, retry=False)
 
-    async def _send(self, batch: SampleBatch, store: _Store, columns: list[NDArray[np.generic]]) -> metrics_pb2.WriteResponse:
-        ids, times, values = (column.tobytes() for column in columns)
+    async def _send(self, batch: SampleBatch, store: _Store, columns: _Columns) -> metrics_pb2.WriteResponse:
+        ids, times, values = columns
         request = metrics_pb2.WriteRequest(
             batch_id=batch.batch_id,
             store_id=store.store_id,
-            samples=label_pb2.SampleColumns(series_ids=ids, timestamps_ms=times, values=values),
+            samples=label_pb2.SampleColumns(
+                series_ids=ids.astype("<u8", copy=False).tobytes(),
+                timestamps_ms=times.astype("<i8", copy=False).tobytes(),
+                values=values.astype("<f8", copy=False).tobytes(),
+            ),
             mode=metrics_pb2.WRITE_MODE_IMPORT if batch.is_history else metrics_pb2.WRITE_MODE_LIVE,
         )
         return await call(self._stub.Write, request, TIMEOUT_SECONDS)
@@ -135,13 +135,38 @@ class MetricsWriter:
         return store, refused
 
 
-def _errors_of_refused(
-    batch: SampleBatch, ids: NDArray[np.uint64], refused: dict[int, metrics_pb2.RowError]
-) -> Iterable[SampleError]:
-    for row in np.flatnonzero(ids == 0)[:MAX_ERRORS].tolist():
-        error = refused.get(batch.series_index[row])
-        reason, message = (error.reason, error.message) if error else (UNKNOWN_SERIES, "the store gave the series no id")
-        yield SampleError(batch.sample_index[row], reason, message)
+class _Tally:
+    """Adds up what became of the parts of a batch."""
+
+    def __init__(self, batch: SampleBatch) -> None:
+        self._batch = batch
+        self._counts = {"accepted": 0, "rejected": batch.rejected, "duplicate": 0, "late": 0}
+        self._errors = list(batch.errors)
+
+    def refuse(self, ids: NDArray[np.uint64], refused: Mapping[int, metrics_pb2.RowError]) -> None:
+        """Count the rows whose series were refused, those without an id."""
+        rows = np.flatnonzero(ids == 0)
+        self._counts["rejected"] += len(rows)
+        for row in rows[:MAX_ERRORS].tolist():
+            error = refused.get(int(self._batch.numbers[row]))
+            reason, message = (error.reason, error.message) if error else (UNKNOWN_SERIES, "the store gave the series no id")
+            self._errors.append(SampleError(self._batch.index_of(row), reason, message))
+
+    def add(self, response: metrics_pb2.WriteResponse, rows: NDArray[np.int64], *, sent_again: int = 0) -> None:
+        """Count what the store answered about these rows, of which some are on their way once more."""
+        for name in self._counts:
+            self._counts[name] += getattr(response, name)
+        self._counts["rejected"] -= sent_again
+        self._errors.extend(
+            SampleError(self._batch.index_of(int(rows[error.index])), error.reason, error.message)
+            for error in response.errors
+            if not (sent_again and error.reason == UNKNOWN_SERIES)
+        )
+
+    def receipt(self) -> Receipt:
+        """The whole."""
+        self._errors.sort(key=lambda error: error.index)
+        return Receipt(**self._counts, errors=tuple(self._errors[:MAX_ERRORS]))
 
 
 def _label_set(labels: SeriesLabels) -> label_pb2.LabelSet:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import orjson
 
 from services.common.errors import FieldError, InvalidArgumentError
-from services.gateway.domain.samples import BadSampleError, SampleBatch, checked_labels, name_problem
+from services.gateway.domain.batch import BadSampleError, BatchBuilder, SampleBatch
+from services.gateway.domain.samples import checked_labels, name_problem
 from services.gateway.domain.series_table import SeriesTable
 
 MAX_LINES: Final = 100_000
@@ -31,7 +32,7 @@ def parse_lines(body: bytes, series: SeriesTable) -> SampleBatch:
     if not 0 < len(lines) <= MAX_LINES:
         problem = f"must have 1 to {MAX_LINES:,} lines, each a JSON object"
         raise InvalidArgumentError(f"the body {problem}", fields=[FieldError("body", problem)])
-    batch = SampleBatch(series, is_history=True)
+    batch = BatchBuilder(series)
     for index, line in enumerate(lines):
         try:
             _add_line(batch, index, orjson.loads(line))
@@ -39,10 +40,10 @@ def parse_lines(body: bytes, series: SeriesTable) -> SampleBatch:
             batch.refuse(index, "INVALID_JSON", f"line {index + 1} is no JSON: {error}")
         except BadSampleError as error:
             batch.refuse(index, error.reason, error.message)
-    return batch
+    return batch.build(only_finite=True, is_history=True)
 
 
-def _add_line(batch: SampleBatch, index: int, line: Any) -> None:
+def _add_line(batch: BatchBuilder, index: int, line: Any) -> None:
     if type(line) is not dict or line.keys() != _FIELDS:
         raise BadSampleError("INVALID_SAMPLE", "a line must be an object of metric, timestamps and values")
     metric, times, values = line["metric"], line["timestamps"], line["values"]
@@ -60,7 +61,7 @@ def _add_line(batch: SampleBatch, index: int, line: Any) -> None:
     if not set(map(type, values)) <= {int, float}:
         raise BadSampleError("INVALID_VALUE", "values must be numbers")
     number = batch.series.number(tuple(sorted((*labels, ("__name__", name)))))
-    batch.series_index.extend([number] * len(times))
+    batch.numbers.extend([number] * len(times))
     batch.timestamps_ms.extend(times)
     batch.values.extend(values)
     batch.sample_index.extend([index] * len(times))

@@ -81,7 +81,8 @@ class LiveFigures:
 
     def _figures(self, of_rows: Sequence[int], now_ms: int) -> dict[str, dict[str, Any]]:
         rows = np.array(of_rows, np.int64)
-        rows = rows[self._time_ms[rows] >= now_ms - STALE_MS]
+        # A value that is no number is none to show; one of them marks the end of a series.
+        rows = rows[(self._time_ms[rows] >= now_ms - STALE_MS) & np.isfinite(self._value[rows])]
         rows = rows[np.argsort(self._value[rows], kind="stable")]  # the last one of a name stays
         found: dict[str, dict[str, Any]] = {}
         newest_ms: dict[str, int] = {}

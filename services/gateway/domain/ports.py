@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from services.common.rows import RowColumns
+from services.gateway.domain.batch import Receipt, SampleBatch
 from services.gateway.domain.promql import Labels, Matrix, Result
-from services.gateway.domain.samples import SampleBatch
 
 Document: TypeAlias = dict[str, Any]
 
@@ -56,7 +56,7 @@ class FaultOrder:
 class SampleWriter(Protocol):
     """Makes samples durable."""
 
-    async def write(self, batch: SampleBatch) -> Document:
+    async def write(self, batch: SampleBatch) -> Receipt:
         """Store the batch; the receipt counts what was refused before as well."""
         ...
 

@@ -8,14 +8,13 @@ a few look-ups as the work that a sample costs, however many values it has.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from services.common.errors import FieldError, InvalidArgumentError
+from services.gateway.domain.batch import BadSampleError, BatchBuilder, SampleBatch
 from services.gateway.domain.series_table import SeriesGroup, SeriesLabels, SeriesTable
 
-MAX_ERRORS: Final = 100
 MAX_SERVER_LENGTH: Final = 253  # of a DNS name, RFC 1035
 MAX_NAME_LENGTH: Final = 256
 MAX_LABELS: Final = 32
@@ -29,57 +28,6 @@ _NUMBERS: Final = frozenset((int, float))  # and not bool, which is an int to is
 _TIMES: Final = frozenset((int, float, str))
 
 
-@dataclass(frozen=True)
-class SampleError:
-    """Why a sample, or one of its values, was refused; `index` is that of the sample in the request."""
-
-    index: int
-    reason: str
-    message: str
-
-
-@dataclass
-class SampleBatch:
-    """What of a request can be stored.
-
-    Attributes:
-        series: labels of series by number.
-        batch_id: as the caller named it; may be empty.
-        series_index: for each value, the number of its series.
-        timestamps_ms: for each value, Unix milliseconds.
-        values: for each value, the number; may be infinite, which the store refuses.
-        sample_index: for each value, the sample in the request that held it.
-        rejected: values refused here; a sample without a readable value counts as one.
-        errors: the first 100 of them.
-        is_history: whether samples may be older than the newest of their series by more than the live limit.
-    """
-
-    series: SeriesTable
-    batch_id: str = ""
-    series_index: list[int] = field(default_factory=list)
-    timestamps_ms: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    sample_index: list[int] = field(default_factory=list)
-    rejected: int = 0
-    errors: list[SampleError] = field(default_factory=list)
-    is_history: bool = False
-
-    def refuse(self, index: int, reason: str, message: str, count: int = 1) -> None:
-        """Count `count` values as refused."""
-        self.rejected += count
-        if len(self.errors) < MAX_ERRORS:
-            self.errors.append(SampleError(index, reason, message))
-
-
-class BadSampleError(Exception):
-    """Why one sample cannot be stored."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
 def parse_batch(document: object, now_ms: int, series: SeriesTable) -> SampleBatch:
     """Columns of a decoded request.
 
@@ -91,7 +39,8 @@ def parse_batch(document: object, now_ms: int, series: SeriesTable) -> SampleBat
     Raises:
         InvalidArgumentError: when the request as a whole has the wrong shape; a wrong sample alone does not raise.
     """
-    batch = SampleBatch(series, batch_id=_batch_id(document))
+    batch_id = _batch_id(document)
+    batch = BatchBuilder(series)
     times: dict[Any, int] = {}
     for index, sample in enumerate(_samples(document)):
         try:
@@ -99,7 +48,7 @@ def parse_batch(document: object, now_ms: int, series: SeriesTable) -> SampleBat
         except BadSampleError as error:
             metrics = sample.get("metrics") if type(sample) is dict else None
             batch.refuse(index, error.reason, error.message, max(1, len(metrics)) if type(metrics) is dict else 1)
-    return batch
+    return batch.build(only_finite=True, batch_id=batch_id)
 
 
 def _batch_id(document: object) -> str:
@@ -122,7 +71,7 @@ def _samples(document: Any) -> Sequence[Any]:
     return samples
 
 
-def _add_sample(batch: SampleBatch, index: int, sample: Any, times: dict[Any, int], now_ms: int) -> None:
+def _add_sample(batch: BatchBuilder, index: int, sample: Any, times: dict[Any, int], now_ms: int) -> None:
     if type(sample) is not dict:
         raise BadSampleError("INVALID_SAMPLE", "a sample must be an object")
     if not sample.keys() <= _SAMPLE_FIELDS:
@@ -135,13 +84,13 @@ def _add_sample(batch: SampleBatch, index: int, sample: Any, times: dict[Any, in
     time_ms = now_ms if timestamp is None else _known_time_ms(timestamp, times)
     if not metrics.keys() <= group.numbers.keys() or not _NUMBERS.issuperset(map(type, metrics.values())):
         metrics = _sound(batch, index, metrics, group)
-    batch.series_index.extend(map(group.numbers.__getitem__, metrics))
+    batch.numbers.extend(map(group.numbers.__getitem__, metrics))
     batch.timestamps_ms.extend([time_ms] * len(metrics))
     batch.values.extend(metrics.values())
     batch.sample_index.extend([index] * len(metrics))
 
 
-def _sound(batch: SampleBatch, index: int, metrics: dict[str, Any], group: SeriesGroup) -> dict[str, float]:
+def _sound(batch: BatchBuilder, index: int, metrics: dict[str, Any], group: SeriesGroup) -> dict[str, float]:
     """The values that can be stored, their series numbered; the others are refused."""
     sound: dict[str, float] = {}
     for name, value in metrics.items():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -9,9 +10,10 @@ from aiohttp import web
 from services.common.clock import Clock
 from services.common.errors import InvalidArgumentError
 from services.common.telemetry import Telemetry
+from services.gateway.domain.batch import SampleBatch
 from services.gateway.domain.import_lines import parse_lines
 from services.gateway.domain.ports import SampleWriter
-from services.gateway.domain.samples import SampleBatch, parse_batch
+from services.gateway.domain.samples import parse_batch
 from services.gateway.domain.series_table import SeriesTable
 from services.gateway.web.body import LARGE_BYTES, decode_json, read_bytes, read_json_bytes
 from services.gateway.web.respond import json_response
@@ -44,8 +46,8 @@ class IngestHandlers:
     async def _store(self, batch: SampleBatch) -> web.Response:
         receipt = await self._writer.write(batch)
         for outcome in ("accepted", "rejected", "duplicate", "late"):
-            self._samples.labels(outcome).inc(receipt[outcome])
-        return json_response(receipt)
+            self._samples.labels(outcome).inc(getattr(receipt, outcome))
+        return json_response(asdict(receipt))
 
     def _known_series(self) -> SeriesTable:
         if self._series.is_full:

@@ -27,9 +27,8 @@ class Verdict(enum.IntEnum):
     DUPLICATE = 1
     LATE = 2
     UNKNOWN_SERIES = 3
-    NOT_FINITE = 4
-    TOO_OLD = 5
-    IN_FUTURE = 6
+    TOO_OLD = 4
+    IN_FUTURE = 5
 
 
 Verdicts = NDArray[np.uint8]
@@ -37,7 +36,6 @@ Verdicts = NDArray[np.uint8]
 _REASONS: Final = {
     Verdict.LATE: Reason.LATE,
     Verdict.UNKNOWN_SERIES: Reason.UNKNOWN_SERIES,
-    Verdict.NOT_FINITE: Reason.NOT_FINITE,
     Verdict.TOO_OLD: Reason.TOO_OLD,
     Verdict.IN_FUTURE: Reason.IN_FUTURE,
 }
@@ -55,6 +53,9 @@ def screen(
 ) -> Verdicts:
     """Judge each sample by itself, duplicates apart.
 
+    Values are not looked at: any double may be kept, and the NaN 0x7ff0000000000002 says that a series has ended (Prometheus's
+    staleness marker).
+
     Args:
         columns: n samples.
         known: bool[n], whether the series exists.
@@ -67,14 +68,13 @@ def screen(
     Returns:
         u8[n] of `Verdict`.
     """
-    times, values = columns.timestamps_ms, columns.values
+    times = columns.timestamps_ms
     verdicts = np.zeros(len(columns), np.uint8)
     if mode is WriteMode.LIVE:
         verdicts[times < newest_ms - limits.late_ms] = Verdict.LATE
     # The worse reason is written last.
     verdicts[times > now_ms + limits.future_ms] = Verdict.IN_FUTURE
     verdicts[times < max(now_ms - limits.retention_ms, floor_ms)] = Verdict.TOO_OLD
-    verdicts[~np.isfinite(values)] = Verdict.NOT_FINITE
     verdicts[~known] = Verdict.UNKNOWN_SERIES
     return verdicts
 
@@ -97,7 +97,6 @@ def _row_error(row: int, columns: Columns, verdict: Verdict) -> RowError:
     message = {
         Verdict.LATE: f"time {time_ms} is too long before the newest sample of its series; import it instead",
         Verdict.UNKNOWN_SERIES: f"series {int(columns.ids[row])} is not registered",
-        Verdict.NOT_FINITE: f"value {float(columns.values[row])!r} is not a finite number",
         Verdict.TOO_OLD: f"time {time_ms} (Unix ms) is before the retention of the store",
         Verdict.IN_FUTURE: f"time {time_ms} (Unix ms) is too far in the future; is the sender's clock right?",
     }[verdict]

@@ -57,7 +57,6 @@ class Reason(StrEnum):
 
     TOO_OLD = "TOO_OLD"
     IN_FUTURE = "IN_FUTURE"
-    NOT_FINITE = "NOT_FINITE"
     LATE = "LATE"
     UNKNOWN_SERIES = "UNKNOWN_SERIES"
     INVALID_LABELS = "INVALID_LABELS"
@@ -119,6 +118,19 @@ class Columns:
     def empty() -> "Columns":
         """No samples."""
         return Columns(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @staticmethod
+    def concatenated(parts: "Sequence[Columns]") -> "Columns":
+        """The rows of all parts, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return Columns.empty()
+        return Columns(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([part.timestamps_ms for part in parts]),
+            np.concatenate([part.values for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +228,8 @@ class SampleStore(Protocol):
     async def append(self, columns: Columns, *, mode: WriteMode = WriteMode.LIVE, now_ms: int) -> Receipt:
         """Store a batch; durable on return. The arrays belong to the store from here on and must not be written again.
 
+        What is accepted of a batch becomes durable at once: a crash leaves all of it or nothing.
+
         Raises:
             UnavailableError: nothing of the batch was stored (`STORE_WRITE_FAILED`).
         """
@@ -274,7 +288,13 @@ class SampleStore(Protocol):
         ...
 
     async def delete_series(self, matchers: Sequence[Matcher]) -> int:
-        """Forget the series that meet every matcher, with all their samples; gives their number."""
+        """Forget the series that meet every matcher, with all their samples; gives their number. Durable on return.
+
+        Batches that were given to `append` before do not bring them back, and their ids are never used again.
+
+        Raises:
+            UnavailableError: nothing was deleted (`STORE_WRITE_FAILED`).
+        """
         ...
 
     async def flush(self) -> None:

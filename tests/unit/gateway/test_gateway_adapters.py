@@ -57,8 +57,8 @@ async def test_large_batches_go_in_parts_and_errors_keep_their_samples(monkeypat
 
     receipt = await _writer(service).write(parse_batch({"samples": samples}, NOW_MS, SeriesTable()))
 
-    assert (receipt["accepted"], receipt["rejected"]) == (33, 2)
-    assert [error["index"] for error in receipt["errors"]] == [13, 31]
+    assert (receipt.accepted, receipt.rejected) == (33, 2)
+    assert [error.index for error in receipt.errors] == [13, 31]
     assert service.calls.count("Write") == 4
     assert service.calls.count("RegisterSeries") == 3
 
@@ -69,7 +69,7 @@ async def test_what_is_known_is_registered_once() -> None:
 
     receipts = [await writer.write(_batch(count, series, server)) for count, server in ((3, "a"), (7, "a"), (7, "b"), (7, "a"))]
 
-    assert [receipt["accepted"] for receipt in receipts] == [3, 4, 7, 0]
+    assert [receipt.accepted for receipt in receipts] == [3, 4, 7, 0]
     assert [len(request.series) for request in service.requests if isinstance(request, metrics_pb2.RegisterSeriesRequest)] == [
         3,
         4,
@@ -83,8 +83,8 @@ async def test_a_new_table_of_series_has_its_own_ids() -> None:
 
     receipts = [await writer.write(_batch(7, SeriesTable(), server)) for server in ("a", "b", "a", "b")]
 
-    assert [receipt["accepted"] for receipt in receipts] == [7, 7, 0, 0]
-    assert [receipt["duplicate"] for receipt in receipts] == [0, 0, 7, 7]
+    assert [receipt.accepted for receipt in receipts] == [7, 7, 0, 0]
+    assert [receipt.duplicate for receipt in receipts] == [0, 0, 7, 7]
 
 
 async def test_a_series_deleted_from_the_store_is_registered_again() -> None:
@@ -95,7 +95,7 @@ async def test_a_series_deleted_from_the_store_is_registered_again() -> None:
 
     receipt = await writer.write(_batch(300, series))
 
-    assert (receipt["accepted"], receipt["rejected"], receipt["errors"]) == (300, 0, [])
+    assert (receipt.accepted, receipt.rejected, receipt.errors) == (300, 0, ())
 
 
 async def test_a_store_replaced_between_two_registrations_is_no_mixture() -> None:
@@ -106,7 +106,7 @@ async def test_a_store_replaced_between_two_registrations_is_no_mixture() -> Non
 
     receipt = await writer.write(_batch(7, series))
 
-    assert receipt["accepted"] == 7
+    assert receipt.accepted == 7
     assert sorted({series_id for series_id, _ in service.samples}) == list(range(1, 8))
 
 

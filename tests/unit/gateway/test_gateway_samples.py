@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.domain.samples import SampleBatch, parse_batch
+from services.gateway.domain.batch import SampleBatch
+from services.gateway.domain.samples import parse_batch
 from services.gateway.domain.series_table import SeriesTable
 
 NOW_MS = 1_700_000_000_000
@@ -17,8 +18,9 @@ def _parse(series: SeriesTable, *samples: Any) -> SampleBatch:
 
 
 def _rows(batch: SampleBatch) -> list[tuple[dict[str, str], int, float, int]]:
-    labels = [dict(batch.series.labels[number]) for number in batch.series_index]
-    return list(zip(labels, batch.timestamps_ms, batch.values, batch.sample_index, strict=True))
+    labels = [dict(batch.series.labels[number]) for number in batch.numbers.tolist()]
+    index = [batch.index_of(row) for row in range(len(batch))]
+    return list(zip(labels, batch.timestamps_ms.tolist(), batch.values.tolist(), index, strict=True))
 
 
 def test_a_request_after_another_gives_the_same_columns() -> None:
@@ -74,7 +76,7 @@ def test_what_is_wrong_is_refused_every_time(change: dict[str, Any], reason: str
 def test_an_empty_label_and_none_are_one_series() -> None:
     series = SeriesTable()
     batch = _parse(series, {"server": "a", "metrics": {"cpu": 1}}, {"server": "a", "metrics": {"cpu": 2}, "labels": {"role": ""}})
-    assert batch.series_index == [0, 0]
+    assert batch.numbers.tolist() == [0, 0]
 
 
 def test_a_table_is_full_when_it_holds_too_much_text() -> None:
@@ -85,7 +87,7 @@ def test_a_table_is_full_when_it_holds_too_much_text() -> None:
     batch = _parse(series, *({"server": f"web-{k}", "metrics": {"cpu": k}} for k in range(10)))
 
     assert series.is_full
-    assert len(set(batch.series_index)) == 10
+    assert len(set(batch.numbers.tolist())) == 10
 
 
 def test_threads_agree_on_the_numbers() -> None:

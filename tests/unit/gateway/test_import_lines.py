@@ -3,7 +3,7 @@ import pytest
 
 from services.common.errors import InvalidArgumentError
 from services.gateway.domain import import_lines
-from services.gateway.domain.samples import SampleBatch
+from services.gateway.domain.batch import SampleBatch
 from services.gateway.domain.series_table import SeriesTable
 
 GOOD = {"metric": {"__name__": "cpu", "server": "a", "core": "1"}, "timestamps": [1000, 2000], "values": [1, 2.5]}
@@ -23,9 +23,9 @@ def test_each_line_is_a_stretch_of_one_series() -> None:
     )
     assert batch.is_history
     assert batch.series.labels == [(("__name__", "cpu"), ("core", "1"), ("server", "a")), (("__name__", "memory"), ("server", "a"))]
-    assert (batch.series_index, batch.timestamps_ms, batch.values) == ([0, 0, 1], [1000, 2000, 3000], [1, 2.5, 7])
-    assert batch.sample_index == [0, 0, 1]
-    assert batch.errors == []
+    assert (batch.numbers.tolist(), batch.timestamps_ms.tolist()) == ([0, 0, 1], [1000, 2000, 3000])
+    assert (batch.values.tolist(), [batch.index_of(row) for row in range(3)]) == ([1, 2.5, 7], [0, 0, 1])
+    assert batch.errors == ()
 
 
 @pytest.mark.parametrize(

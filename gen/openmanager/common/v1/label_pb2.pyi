@@ -82,7 +82,9 @@ class SampleColumns(_message.Message):
     timestamps_ms: _builtins.bytes
     """Unix time in milliseconds, signed 64-bit little-endian, one a sample."""
     values: _builtins.bytes
-    """Values, IEEE 754 double little-endian, one a sample."""
+    """Values, IEEE 754 double little-endian, one a sample; kept bit for bit. The NaN 0x7ff0000000000002 marks the end of a series, as
+    in Prometheus.
+    """
     def __init__(
         self,
         *,

@@ -250,7 +250,7 @@ class RowError(_message.Message):
     index: _builtins.int
     """Index of the row in the request, from 0."""
     reason: _builtins.str
-    """UPPER_SNAKE reason: TOO_OLD, IN_FUTURE, NOT_FINITE, LATE, UNKNOWN_SERIES, INVALID_LABELS, SERIES_LIMIT."""
+    """UPPER_SNAKE reason: TOO_OLD, IN_FUTURE, LATE, UNKNOWN_SERIES, INVALID_LABELS, SERIES_LIMIT."""
     message: _builtins.str
     """What was wrong, for a person."""
     def __init__(

@@ -21,7 +21,7 @@ def decimal_places(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> N
     """The fewest decimals that hold every value of each series exactly, or `RAW`.
 
     Args:
-        values: f64[m], finite.
+        values: f64[m]; what is not finite makes its series `RAW`.
         offsets: i64[k + 1]; series i has the rows `offsets[i]:offsets[i + 1]`, at least one.
 
     Returns:

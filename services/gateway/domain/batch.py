@@ -1,0 +1,137 @@
+"""Samples on their way to the store: columns for those that can be stored, and a word about each that cannot."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.gateway.domain.series_table import SeriesTable
+
+MAX_ERRORS: Final = 100
+"""A receipt describes this many refused samples at most; its counts are complete."""
+
+IntColumn: TypeAlias = NDArray[np.int64]
+FloatColumn: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleError:
+    """Why a sample, or one of its values, was refused; `index` is that of the sample in the request."""
+
+    index: int
+    reason: str
+    message: str
+
+
+class BadSampleError(Exception):
+    """Why one sample cannot be stored."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBatch:
+    """What of a request can be stored: n values as columns of length n, which nobody writes to again.
+
+    Attributes:
+        series: labels of series by number.
+        numbers: i64[n], the number of each value's series.
+        timestamps_ms: i64[n], Unix milliseconds.
+        values: f64[n]; any double, for the store keeps what it is given.
+        sample_index: i64[n], the sample in the request that held each value; None when value k is sample k.
+        rejected: values refused already; a sample without a readable value counts as one.
+        errors: the first 100 of them.
+        batch_id: as the caller named it; may be empty.
+        is_history: whether samples may be older than the newest of their series by more than the live limit.
+    """
+
+    series: SeriesTable
+    numbers: IntColumn
+    timestamps_ms: IntColumn
+    values: FloatColumn
+    sample_index: IntColumn | None = None
+    rejected: int = 0
+    errors: tuple[SampleError, ...] = ()
+    batch_id: str = ""
+    is_history: bool = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def index_of(self, row: int) -> int:
+        """The sample in the request that held the value of this row."""
+        return row if self.sample_index is None else int(self.sample_index[row])
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the values of a request.
+
+    Attributes:
+        accepted: durable now.
+        rejected: refused for what they are.
+        duplicate: the store has one of that series at that time; the first one stays.
+        late: more than the live limit older than the newest of their series.
+        errors: the first 100 that were refused or late, ascending by index.
+    """
+
+    accepted: int
+    rejected: int
+    duplicate: int
+    late: int
+    errors: tuple[SampleError, ...] = ()
+
+
+@dataclass(slots=True)
+class BatchBuilder:
+    """Collects a batch value by value; the lists, of one length, are as the columns of `SampleBatch`."""
+
+    series: SeriesTable
+    numbers: list[int] = field(default_factory=list)
+    timestamps_ms: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    sample_index: list[int] = field(default_factory=list)
+    rejected: int = 0
+    errors: list[SampleError] = field(default_factory=list)
+
+    def refuse(self, index: int, reason: str, message: str, count: int = 1) -> None:
+        """Count `count` values as refused."""
+        self.rejected += count
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(SampleError(index, reason, message))
+
+    def build(self, *, only_finite: bool, batch_id: str = "", is_history: bool = False) -> SampleBatch:
+        """The batch.
+
+        Args:
+            only_finite: refuse NaN and infinities, for a format that has no way to mean them.
+            batch_id: as the caller named it.
+            is_history: whether samples may be of any age within retention.
+        """
+        numbers, times = np.array(self.numbers, np.int64), np.array(self.timestamps_ms, np.int64)
+        values, index = _doubles(self.values), np.array(self.sample_index, np.int64)
+        finite = np.isfinite(values)
+        if only_finite and not finite.all():
+            for row in np.flatnonzero(~finite).tolist():
+                self.refuse(int(index[row]), "NOT_FINITE", f"value {float(values[row])!r} is not a finite number")
+            numbers, times, values, index = numbers[finite], times[finite], values[finite], index[finite]
+        return SampleBatch(self.series, numbers, times, values, index, self.rejected, tuple(self.errors), batch_id, is_history)
+
+
+def _doubles(values: list[float]) -> FloatColumn:
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:  # a whole number with more than 308 digits
+        return np.array([_double(value) for value in values], np.float64)
+
+
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
