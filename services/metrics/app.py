@@ -1,6 +1,9 @@
 """Puts the metrics service together."""
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 
@@ -19,12 +22,16 @@ from services.metrics.domain.inventory import Inventory
 from services.metrics.domain.ports import StoreLimits
 from services.metrics.domain.promql import QueryLimits
 from services.metrics.domain.retention import keep_retention
+from services.metrics.domain.stored_fleet import StoredFleet
 from services.metrics.domain.write import SampleWriter, Source
 from services.metrics.instruments import Instruments
 from services.metrics.servicer import MetricsServicer
 from services.metrics.settings import MetricsSettings
 
 STORE_STOP_SECONDS = 10.0
+FIRST_HISTORY_SECONDS = 30.0
+"""The service is ready after this long at the latest, whatever the fleet's past still takes."""
+_DAY_MS = 86_400_000
 
 
 def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clock: Clock) -> Service:
@@ -41,8 +48,9 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
         feed = Feed(round(clock.now() * 1000), settings.feed_samples)
         writer = SampleWriter(store, feed, clock, instruments.count_receipt)
         query_limits = QueryLimits(max_samples=settings.query_max_samples)
-        servicer = MetricsServicer(store, writer, feed, Inventory(store), clock, instruments, query_limits)
-        lifecycle.spawn("retention", keep_retention(store, clock, store.limits.retention_ms))
+        stored_fleet = StoredFleet(store, writer, clock)
+        servicer = MetricsServicer(store, writer, feed, Inventory(store), stored_fleet, clock, instruments, query_limits)
+        lifecycle.spawn("retention", keep_retention(writer, clock, store.limits.retention_ms))
         if settings.host_enabled:
             host = HostCollector(
                 HostReader(clock, (Path("/"), settings.data_dir)).read,
@@ -56,12 +64,16 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
         if settings.fleet_enabled:
             fleet = FleetCollector(
                 fleet_channel,
+                store,
+                stored_fleet,
                 lambda: CollectedSeries(store, writer, Source.FLEET),
                 clock,
+                round(settings.fleet_history_days * _DAY_MS),
                 instruments.fleet_connected.set,
                 instruments.refused_series.labels(Source.FLEET).set,
             )
             lifecycle.spawn("fleet", fleet.run())
+            await _at_most(clock, FIRST_HISTORY_SECONDS, fleet.settled())
 
     def register(server: grpc.aio.Server) -> None:
         if servicer is None:
@@ -71,9 +83,20 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
     return Service("metrics", register, start)
 
 
+async def _at_most(clock: Clock, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for something, but no longer than this."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(clock.sleep(seconds))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _limits(settings: MetricsSettings) -> StoreLimits:
     return StoreLimits(
-        retention_ms=round(settings.retention_days * 86_400_000),
+        retention_ms=round(settings.retention_days * _DAY_MS),
         late_ms=round(settings.late_hours * 3_600_000),
         future_ms=round(settings.future_seconds * 1000),
         max_series=settings.max_series,

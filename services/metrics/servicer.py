@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+import structlog
+
 from openmanager.metrics.v1 import metrics_pb2 as pb
 from openmanager.metrics.v1 import metrics_pb2_grpc
 from services.common.clock import Clock
@@ -15,6 +17,7 @@ from services.metrics.domain.feed import Feed
 from services.metrics.domain.inventory import Inventory
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS, Labels, Matcher, SampleStore, WriteMode
 from services.metrics.domain.promql import BadDataError, QueryLimits, evaluate_instant, evaluate_range, parse_selector
+from services.metrics.domain.stored_fleet import StoredFleet
 from services.metrics.domain.subscription import Delivery, Subscription
 from services.metrics.domain.write import SampleWriter, Source
 from services.metrics.instruments import Instruments
@@ -26,6 +29,8 @@ _LOOP_ITEMS: Final = 1_000
 
 T = TypeVar("T")
 
+log = structlog.get_logger("metrics.rpc")
+
 
 class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
     """Answers MetricsService; see metrics.proto for what each RPC promises."""
@@ -36,6 +41,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         writer: SampleWriter,
         feed: Feed,
         inventory: Inventory,
+        stored_fleet: StoredFleet,
         clock: Clock,
         instruments: Instruments,
         query_limits: QueryLimits,
@@ -44,6 +50,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         self._writer = writer
         self._feed = feed
         self._inventory = inventory
+        self._stored_fleet = stored_fleet
         self._clock = clock
         self._instruments = instruments
         self._query_limits = query_limits
@@ -133,6 +140,25 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
             values.update(await self._store.label_values(request.name, matchers, start_ms, end_ms))
         return pb.ListLabelValuesResponse(values=sorted(values))
 
+    async def DeleteSeries(self, request: pb.DeleteSeriesRequest, _context: object) -> pb.DeleteSeriesResponse:
+        """Forgets the series that match any of the selectors."""
+        if not request.selectors:
+            raise BadDataError("at least one selector is needed", fields=[FieldError("selectors", "is empty")])
+        # All of them are read before anything is deleted; one that everything could match is refused while it is read.
+        selectors = _matchers(request.selectors)
+        deleted = 0
+        for matchers in selectors:
+            deleted += await self._writer.delete_series(matchers)
+        log.info("series_deleted", selectors=list(request.selectors), series=deleted)
+        return pb.DeleteSeriesResponse(deleted=deleted)
+
+    async def ForgetFleet(self, request: pb.ForgetFleetRequest, _context: object) -> pb.ForgetFleetResponse:
+        """Forgets everything of earlier generations of the virtual fleet."""
+        if request.generation <= 0:
+            message = f"{request.generation} is no generation of the fleet; they are above 0"
+            raise InvalidArgumentError(message, reason="INVALID_GENERATION", fields=[FieldError("generation", message)])
+        return pb.ForgetFleetResponse(deleted=await self._stored_fleet.forget(request.generation))
+
     async def ListServers(self, request: pb.ListServersRequest, _context: object) -> pb.ListServersResponse:
         """Lists the servers with their newest figures."""
         now_ms = self._now_ms()
@@ -165,6 +191,7 @@ def _watch_response(delivery: Delivery) -> pb.WatchSamplesResponse:
         series=wire.definitions(delivery.series),
         samples=wire.columns_message(delivery.columns),
         dropped=delivery.dropped,
+        removed=delivery.removed.astype("<u8", copy=False).tobytes(),
     )
 
 

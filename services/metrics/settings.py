@@ -3,7 +3,7 @@
 import socket
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.config import CommonSettings
 
@@ -27,3 +27,16 @@ class MetricsSettings(CommonSettings):
     )
     host_interval_seconds: float = Field(10.0, ge=1.0, description="Distance between readings of this machine.")
     fleet_enabled: bool = Field(True, description="Collect the samples of the virtual fleet.")
+    fleet_history_days: float = Field(
+        default_factory=lambda others: min(14.0, others.get("retention_days", 14.0)),
+        ge=0.0,
+        description="Past of the virtual fleet to be stored: 14 days by default, or what is retained where that is less.",
+    )
+
+    @field_validator("fleet_history_days")
+    @classmethod
+    def _within_retention(cls, value: float, others: ValidationInfo) -> float:
+        retention_days = others.data.get("retention_days", value)
+        if value > retention_days:
+            raise ValueError(f"{value:g} days cannot be kept when samples older than {retention_days:g} days are deleted")
+        return value

@@ -6,11 +6,8 @@ number of readers, nobody waits for a slow one, and one that falls out of the ri
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
-
-import numpy as np
 
 from services.metrics.domain.ports import Columns
 
@@ -32,11 +29,13 @@ class FeedRead:
         columns: the samples, in the order they were stored.
         dropped: samples that had left the ring before they were read. Nobody looked at them again, so all are counted, also
             those of series that the reader would not have asked for.
+        deleted: whether series were deleted since the read before; samples of theirs may still be among the columns.
     """
 
     cursor: int
     columns: Columns
     dropped: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,13 @@ class Feed:
         self._held_samples = 0
         self._published_samples = 0
         self._published = asyncio.Event()
+        self._deletions = 0
+        self._deleted_at = self._cursor
+
+    @property
+    def deletions(self) -> int:
+        """How often series were deleted."""
+        return self._deletions
 
     @property
     def cursor(self) -> int:
@@ -70,7 +76,7 @@ class Feed:
     def holds(self, cursor: int) -> bool:
         """Whether a reader can continue after this cursor without having missed anything."""
         oldest = self._batches[0].cursor if self._batches else self._cursor + 1
-        return oldest - 1 <= cursor <= self._cursor
+        return max(oldest - 1, self._deleted_at) <= cursor <= self._cursor
 
     def publish(self, columns: Columns) -> None:
         """Add a batch that is durable, and wake the readers."""
@@ -82,6 +88,16 @@ class Feed:
             self._held_samples -= len(self._batches.popleft().columns)
         self._published.set()
         self._published = asyncio.Event()
+
+    def series_deleted(self) -> None:
+        """Say that series are gone from the store, and wake the readers.
+
+        Which ones is nothing that a ring can hold: a reader compares what it has with the store. One that was away does not know
+        what it has to give up, so earlier cursors are not held any more.
+        """
+        self._deletions += 1
+        self._deleted_at = self._cursor + 1
+        self.publish(Columns.empty())
 
     def reader(self, cursor: int) -> "FeedReader":
         """A reader that continues after this cursor, which the feed must hold."""
@@ -108,7 +124,7 @@ class Feed:
             taken.append(batch.columns)
             size += len(batch.columns)
             cursor = batch.cursor
-        return FeedRead(cursor, _joined(taken), dropped), max(published_before, oldest.published_before) + size
+        return FeedRead(cursor, Columns.concatenated(taken), dropped), max(published_before, oldest.published_before) + size
 
     def _published_up_to(self, cursor: int) -> int:
         for batch in self._batches:
@@ -124,20 +140,14 @@ class FeedReader:
         self._feed = feed
         self._cursor = cursor
         self._published = published
+        self._deletions = feed.deletions
 
     async def read(self) -> FeedRead:
         """The next batches; waits until there are some."""
         await self._feed.wait(self._cursor)
         read, self._published = self._feed.read_after(self._cursor, self._published)
         self._cursor = read.cursor
-        return read
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    return Columns(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.timestamps_ms for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
+        if self._feed.deletions == self._deletions:
+            return read
+        self._deletions = self._feed.deletions
+        return replace(read, deleted=True)

@@ -6,18 +6,18 @@ import structlog
 
 from services.common.clock import Clock
 from services.common.errors import UnavailableError
-from services.metrics.domain.ports import SampleStore
+from services.metrics.domain.write import SampleWriter
 
 log = structlog.get_logger("metrics.retention")
 
 INTERVAL_SECONDS: Final = 3600.0
 
 
-async def keep_retention(store: SampleStore, clock: Clock, retention_ms: int, interval_seconds: float = INTERVAL_SECONDS) -> None:
+async def keep_retention(writer: SampleWriter, clock: Clock, retention_ms: int, interval_seconds: float = INTERVAL_SECONDS) -> None:
     """Delete what is older than `retention_ms`, now and at every interval; never returns."""
     while True:
         try:
-            forgotten = await store.delete_before(round(clock.now() * 1000) - retention_ms)
+            forgotten = await writer.delete_before(round(clock.now() * 1000) - retention_ms)
         except UnavailableError as error:
             log.warning("retention_failed", error=error.message, retry_seconds=interval_seconds)
         else:

@@ -1,7 +1,7 @@
 """What one reader of the feed gets to see: the series it asked for, each defined once."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -25,6 +25,7 @@ class Delivery:
         series: id and labels of the series not sent before.
         columns: the samples.
         dropped: samples stored since the message before that were gone before this reader came to them.
+        removed: u64[k], series sent before that the store no longer has; they go before the columns are taken.
     """
 
     cursor: int
@@ -32,6 +33,7 @@ class Delivery:
     series: list[tuple[int, Labels]]
     columns: Columns
     dropped: int = 0
+    removed: IdArray = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 class Subscription:
@@ -66,9 +68,18 @@ class Subscription:
             reader = self._feed.reader(cursor)
         while True:
             read = await reader.read()
+            removed = self._give_up_deleted() if read.deleted else np.empty(0, np.uint64)
             columns, series = self._select(read.columns)
-            if len(columns) or read.dropped:
-                yield Delivery(read.cursor, False, series, columns, read.dropped)
+            if len(columns) or read.dropped or len(removed):
+                yield Delivery(read.cursor, False, series, columns, read.dropped, removed)
+
+    def _give_up_deleted(self) -> IdArray:
+        """Those of the series sent before that the store no longer has. Their samples are nobody's from here on."""
+        held = self._store.matching(())
+        gone: IdArray = self._wanted[find(self._wanted, held) < 0]
+        self._seen = self._seen[find(self._seen, held) >= 0]
+        self._wanted = self._wanted[find(self._wanted, held) >= 0]
+        return gone
 
     def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
         """The wanted rows, and the series among them that come for the first time."""

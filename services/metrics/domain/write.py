@@ -1,11 +1,11 @@
-"""The one way into the store, for every source of samples: durable first, then told to the readers of the feed."""
+"""The one way into the store and out of it, for every source of samples: durable first, then told to the readers of the feed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from services.common.clock import Clock
 from services.metrics.domain.feed import Feed
-from services.metrics.domain.ports import Columns, Receipt, SampleStore, WriteMode
+from services.metrics.domain.ports import Columns, Matcher, Receipt, SampleStore, WriteMode
 
 
 class Source(StrEnum):
@@ -17,11 +17,11 @@ class Source(StrEnum):
 
 
 class SampleWriter:
-    """Writes samples.
+    """Writes samples and deletes series.
 
     Args:
         store: keeps them.
-        feed: is told which were accepted.
+        feed: is told which were accepted, and when series are gone.
         clock: says what is too old or in the future.
         observe: is told what became of each batch.
     """
@@ -38,10 +38,43 @@ class SampleWriter:
         Raises:
             UnavailableError: nothing of the batch was stored.
         """
-        receipt = await self._store.append(columns, mode=mode, now_ms=round(self._clock.now() * 1000))
+        receipt = await self._append(columns, source, mode)
         if receipt.accepted == len(columns):
             self._feed.publish(columns)
         elif receipt.accepted:
             self._feed.publish(columns.take(receipt.mask))
+        return receipt
+
+    async def write_past(self, columns: Columns, source: Source) -> Receipt:
+        """As `write`, for samples of series that have newer ones: readers who want what is new are not told of them.
+
+        Raises:
+            UnavailableError: nothing of the batch was stored.
+        """
+        return await self._append(columns, source, WriteMode.IMPORT)
+
+    async def delete_series(self, matchers: Sequence[Matcher]) -> int:
+        """Forget the series that meet every matcher, for good on return; gives their number.
+
+        Raises:
+            UnavailableError: nothing was deleted.
+        """
+        return self._told(await self._store.delete_series(matchers))
+
+    async def delete_before(self, time_ms: int) -> int:
+        """Forget older samples, and the series that have no others; gives the number of series.
+
+        Raises:
+            UnavailableError: nothing was deleted.
+        """
+        return self._told(await self._store.delete_before(time_ms))
+
+    async def _append(self, columns: Columns, source: Source, mode: WriteMode) -> Receipt:
+        receipt = await self._store.append(columns, mode=mode, now_ms=round(self._clock.now() * 1000))
         self._observe(source, receipt)
         return receipt
+
+    def _told(self, deleted: int) -> int:
+        if deleted:
+            self._feed.series_deleted()
+        return deleted

@@ -94,7 +94,7 @@ class Engine:
         Raises:
             UnavailableError: nothing of any of them was stored (`STORE_WRITE_FAILED`).
         """
-        columns = _concatenated([batch.columns for batch in batches])
+        columns = Columns.concatenated([batch.columns for batch in batches])
         slots = self.state.table.slots(columns.ids)
         verdicts = self._screen(batches, slots)
         plan = arrange(self.state.table, slots, columns.timestamps_ms, verdicts)
@@ -282,7 +282,7 @@ class Engine:
         fresh = columns if whole else columns.take(plan.fresh)
         fresh_slots = slots if whole else slots[plan.fresh]
         strays = columns.take(plan.strays)
-        self.journal.write(self._number + 1, _concatenated([fresh, strays]) if len(strays) else fresh)
+        self.journal.write(self._number + 1, Columns.concatenated([fresh, strays]) if len(strays) else fresh)
         self._number += 1
         self.state.place(fresh_slots, fresh, slots[plan.strays], strays, sorted_runs=plan.sorted_runs)
 
@@ -330,13 +330,3 @@ def _runs(slots: Positions, samples: Columns) -> tuple[Positions, Rows]:
     first = runs_of(slots)
     offsets = np.append(first, len(slots)).astype(np.int64)
     return slots[first], Rows(np.arange(len(first)), offsets, samples.timestamps_ms, samples.values)
-
-
-def _concatenated(columns: Sequence[Columns]) -> Columns:
-    if len(columns) == 1:
-        return columns[0]
-    return Columns(
-        np.concatenate([c.ids for c in columns]),
-        np.concatenate([c.timestamps_ms for c in columns]),
-        np.concatenate([c.values for c in columns]),
-    )

@@ -1,0 +1,49 @@
+"""Which parts of the past a store lacks."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from services.metrics.domain.ports import TimeArray
+
+Range = tuple[int, int]
+"""Unix milliseconds: the first inclusive, the second exclusive."""
+
+_JOIN_STEPS: Final = 30
+"""Ranges closer together than this many steps are one: asking again for a little costs less than asking often."""
+
+
+def missing_ranges(times_ms: TimeArray, start_ms: int, end_ms: int, step_ms: int) -> list[Range]:
+    """Where a series has no sample for a step.
+
+    Steps stand at the multiples of `step_ms` in start_ms <= step < end_ms. A step is covered by any sample in the `step_ms` that end
+    with it, so that samples which came more densely, live, cover it as well.
+
+    Args:
+        times_ms: i64[m], times of the samples, ascending; those before and after the range do no harm.
+        start_ms: first time, inclusive.
+        end_ms: last time, exclusive.
+        step_ms: distance between steps.
+
+    Returns:
+        Ascending ranges that hold all uncovered steps, and covered ones where those are few between uncovered ones.
+    """
+    steps = np.arange(-(-start_ms // step_ms) * step_ms, end_ms, step_ms, dtype=np.int64)
+    before = np.searchsorted(times_ms, steps, side="right") - 1
+    if len(times_ms):
+        steps = steps[(before < 0) | (times_ms[before] <= steps - step_ms)]
+    if not len(steps):
+        return []
+    cuts = np.flatnonzero(np.diff(steps) > _JOIN_STEPS * step_ms)
+    firsts = steps[np.append(0, cuts + 1)].tolist()
+    lasts = steps[np.append(cuts, len(steps) - 1)].tolist()
+    return [(first, min(last + step_ms, end_ms)) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def windows_back(start_ms: int, end_ms: int, size_ms: int) -> Iterator[Range]:
+    """The range in windows that begin at multiples of `size_ms`, the newest first."""
+    while end_ms > start_ms:
+        begin_ms = max(start_ms, (end_ms - 1) // size_ms * size_ms)
+        yield begin_ms, end_ms
+        end_ms = begin_ms
