@@ -1,4 +1,4 @@
-"""Series as each source of metrics sends them, from the files in the folder `source_samples`."""
+"""Series as each source of metrics sends them, from the files in the folder `source_data`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.metrics.domain.ports import Columns, Labels, SampleStore, WriteMode
 
-FOLDER = Path(__file__).parent / "source_samples"
+FOLDER = Path(__file__).parent / "source_data"
 INTERVAL_MS = 15_000
 _LINE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>[-\d.]+)(?: \+(?P<growth>[\d.]+))?")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')

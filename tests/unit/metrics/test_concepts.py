@@ -1,4 +1,4 @@
-"""Every concept from every source, checked against figures worked out by hand from the samples in tests/support/source_samples."""
+"""Every concept from every source, checked against figures worked out by hand from the samples in tests/support/source_data."""
 
 import numpy as np
 import pytest
