@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -79,7 +80,9 @@ class Truth:
     symptoms: tuple[Symptom, ...]
 
 
-def truth_of(fault: Fault, seed: int, servers: Sequence[VirtualServer], graph: Graph | None = None) -> Truth:
+def truth_of(
+    fault: Fault, seed: int, servers: Sequence[VirtualServer], graph: Graph | None = None, holidays: Sequence[date] = ()
+) -> Truth:
     """The truth about one fault, as if it came alone.
 
     Looks at up to 50 servers, those that it reaches first, every 10 s for a quarter of an hour and then at growing distances until all
@@ -90,6 +93,7 @@ def truth_of(fault: Fault, seed: int, servers: Sequence[VirtualServer], graph: G
         seed: of the simulation.
         servers: the whole fleet.
         graph: of the same servers, where the caller has one already.
+        holidays: as the simulation's.
 
     Raises:
         KeyError: the fault is of an unknown kind.
@@ -100,19 +104,22 @@ def truth_of(fault: Fault, seed: int, servers: Sequence[VirtualServer], graph: G
     symptoms: list[Symptom] = []
     if fault.server in graph.place and fault.stop > fault.start:
         touched = [graph.servers[place] for place in reached_servers(fault, seed, graph)[:_MOST_SERVERS]]
-        symptoms = _symptoms(fault, seed, touched, Plan(seed, servers, [fault], graph))
+        plan = Plan(seed, servers, [fault], graph)
+        symptoms = _symptoms(
+            fault, Simulation(seed, touched, holidays=holidays), Simulation(seed, touched, plan, holidays), _end(plan)
+        )
     symptoms.sort(key=lambda symptom: (symptom.onset, symptom.server != fault.server))
     shown = dict.fromkeys([fault.server, *(symptom.server for symptom in symptoms)])
     return Truth(kind.cause.format(server=fault.server), timing.ramp, tuple(shown), tuple(symptoms))
 
 
-def _symptoms(fault: Fault, seed: int, servers: Sequence[VirtualServer], plan: Plan) -> list[Symptom]:
+def _symptoms(fault: Fault, without: Simulation, with_it: Simulation, end: float) -> list[Symptom]:
     before = fault.start - np.linspace(_BEFORE_SECONDS, _STEP_SECONDS, _BEFORE_STEPS)
-    times = _times(fault.start, max(span.end for spans in plan.spans().values() for span in spans))
+    times = _times(fault.start, end)
     # The step before the fault stays in both, as that is what the first increase of a counter is measured from.
     beginning = np.concatenate([before[-1:], times])
-    healthy = Simulation(seed, servers).over(np.concatenate([before, times]))
-    disturbed = Simulation(seed, servers, plan).over(beginning)
+    healthy = without.over(np.concatenate([before, times]))
+    disturbed = with_it.over(beginning)
     half_width = _half_width(_rates(healthy[:, :_BEFORE_STEPS], before))
     healthy = healthy[:, _BEFORE_STEPS - 1 :]
     missing = (np.isnan(disturbed) & ~np.isnan(healthy))[:, 1:]
@@ -121,7 +128,7 @@ def _symptoms(fault: Fault, seed: int, servers: Sequence[VirtualServer], plan: P
     seen = missing | (np.abs(off) > half_width[:, None, :])
     gone = missing[ROW["cpu"]]
     symptoms = []
-    for place, server in enumerate(servers):
+    for place, server in enumerate(without.servers):
         if gone[:, place].any():
             symptoms.append(Symptom(server.hostname, ALL_SERIES, float(times[gone[:, place].argmax()]), 0))
         present = seen[:, :, place] & ~gone[:, place]
@@ -129,6 +136,11 @@ def _symptoms(fault: Fault, seed: int, servers: Sequence[VirtualServer], plan: P
             first = present[row].argmax()
             symptoms.append(Symptom(server.hostname, _NAMES[row], float(times[first]), int(np.sign(off[row, first, place]))))
     return symptoms
+
+
+def _end(plan: Plan) -> float:
+    """When nothing is left of a plan's faults."""
+    return max(span.end for spans in plan.spans().values() for span in spans)
 
 
 def _times(start: float, end: float) -> Floats:
@@ -149,7 +161,7 @@ def _rates(values: Floats, times: Floats) -> Floats:
     increase = np.where(increase < 0.0, counters[:, 1:], increase)
     rates[_COUNTERS, 1:] = increase / np.maximum(np.diff(times), 1.0)[:, None]
     rates[_COUNTERS, 0] = np.nan
-    return rates
+    return np.asarray(rates)
 
 
 def _half_width(usual: Floats) -> Floats:
@@ -162,7 +174,9 @@ def _half_width(usual: Floats) -> Floats:
         residual = usual - middle[:, None, :]
         slope = np.nansum(residual * along, axis=1) / np.sum(along * along)
         spread = np.nanstd(residual - slope[:, None, :] * along, axis=1)
-    return np.nan_to_num(np.maximum(_BAND * spread, np.maximum(_LEAST[:, None], _LEAST_SHARES[:, None] * np.abs(middle))))
+    return np.asarray(
+        np.nan_to_num(np.maximum(_BAND * spread, np.maximum(_LEAST[:, None], _LEAST_SHARES[:, None] * np.abs(middle))))
+    )
 
 
 def _name(metric: Metric) -> str:
