@@ -77,9 +77,11 @@ class RunningGateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(folder: Path, **settings: Any) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    folder: Path, *, clock: ManualClock | None = None, peers: Peers | None = None, **settings: Any
+) -> AsyncIterator[RunningGateway]:
     """Start a gateway on a free port; `settings` are those of GatewaySettings."""
-    peers, network, clock = Peers(), InprocNetwork(), ManualClock(NOW_MS / 1000)
+    network, clock, peers = InprocNetwork(), clock or ManualClock(NOW_MS / 1000), peers or Peers()
     async with contextlib.AsyncExitStack() as stack:
         servers = {}
         for name, register in peers.registrations().items():

@@ -16,16 +16,19 @@ LONGEST_SECONDS = 30 * 86_400
 class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
     """A fleet of twenty, one fault of whose scenario is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: int = NOW_MS) -> None:
         super().__init__()
+        self.now_ms = now_ms
         self.count = 0
-        self.generation = NOW_MS
+        self.generation = now_ms
+        self.servers: list[server_gen_pb2.VirtualServer] = []
+        """What the fleet is said to be made of; `count` web servers when there are none."""
         planned = server_gen_pb2.Fault(
             id="sc-1", kind="backup_window", server="web-02", severity=0.5, state=server_gen_pb2.FAULT_STATE_ENDED, harmless=True,
             root_cause="the nightly backup", servers=["web-02"], source="calm",
         )  # fmt: skip
-        planned.start.FromMilliseconds(NOW_MS - 7_200_000)
-        planned.end.FromMilliseconds(NOW_MS - 3_600_000)
+        planned.start.FromMilliseconds(now_ms - 7_200_000)
+        planned.end.FromMilliseconds(now_ms - 3_600_000)
         self.faults = {planned.id: planned}
 
     async def GenerateServer(
@@ -64,10 +67,13 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
             target_count=TARGET,
             scenario="calm",
             sites=[server_gen_pb2.Site(name="seoul-1", time_zone="Asia/Seoul", holidays="KR"), server_gen_pb2.Site(name="lab")],
-            servers=[_server(number + 1, described=True) for number in range(self.count)],
-            kinds=[server_gen_pb2.FaultKind(name=kind, description="what happens", harmless=kind == KINDS[-1]) for kind in KINDS],
+            servers=self._described(),
+            kinds=[
+                server_gen_pb2.FaultKind(name=kind, description="what happens", harmless=kind == KINDS[-1], roles=["web"][: k % 2])
+                for k, kind in enumerate(KINDS)
+            ],
         )
-        response.epoch.FromMilliseconds(NOW_MS - 86_400_000)
+        response.epoch.FromMilliseconds(self.now_ms - 86_400_000)
         return response
 
     async def WatchFleetSamples(self, request: server_gen_pb2.WatchFleetSamplesRequest, context: Any) -> AsyncIterator[Any]:
@@ -77,15 +83,18 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
 
     async def InjectFault(self, request: server_gen_pb2.InjectFaultRequest, context: Any) -> server_gen_pb2.InjectFaultResponse:
         self.called("InjectFault", request)
-        start_ms = request.start.ToMilliseconds() if request.HasField("start") else NOW_MS
+        start_ms = request.start.ToMilliseconds() if request.HasField("start") else self.now_ms
         server = request.server or "web-01"
         if request.kind not in KINDS:
             raise InvalidArgumentError(f"there is no kind {request.kind!r}", reason="UNKNOWN_KIND")
-        if not NOW_MS - 60_000 <= start_ms <= NOW_MS + LONGEST_SECONDS * 1000:
+        if not self.now_ms - 60_000 <= start_ms <= self.now_ms + LONGEST_SECONDS * 1000:
             raise InvalidArgumentError("start", reason="INVALID_FAULT", fields=[FieldError("start", "too far away")])
-        if server not in {_server(number + 1).hostname for number in range(self.count)}:
+        if server not in {one.hostname for one in self._described()}:
             raise RefusedError(f"the fleet has no server {server!r}", reason="UNKNOWN_SERVER")
-        if any((one.kind, one.server) == (request.kind, server) and one.source == "injected" for one in self.faults.values()):
+        if any(
+            (one.kind, one.server, one.state) == (request.kind, server, server_gen_pb2.FAULT_STATE_ACTIVE)
+            for one in self.faults.values()
+        ):
             raise ConflictError("there is one already", reason="FAULT_OVERLAPS")
         fault = server_gen_pb2.Fault(
             id=f"fault-{len(self.faults)}", kind=request.kind, server=server, severity=request.severity,
@@ -102,7 +111,14 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
     async def ListFaults(self, request: server_gen_pb2.ListFaultsRequest, context: Any) -> server_gen_pb2.ListFaultsResponse:
         self.called("ListFaults", request)
         withdrawn = server_gen_pb2.FAULT_STATE_CANCELLED
-        found = [one for one in reversed(self.faults.values()) if request.cancelled or one.state != withdrawn]
+        end_ms = request.end.ToMilliseconds() if request.HasField("end") else self.now_ms + 86_400_000
+        found = [
+            one
+            for one in sorted(self.faults.values(), key=lambda one: one.start.ToMilliseconds(), reverse=True)
+            if (request.cancelled or one.state != withdrawn)
+            and one.start.ToMilliseconds() < end_ms
+            and one.end.ToMilliseconds() > request.start.ToMilliseconds()
+        ]
         first = int(request.page_token or "0")
         page = found[first : first + request.page_size]
         rest = str(first + len(page)) if first + len(page) < len(found) else ""
@@ -117,6 +133,9 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
             raise RefusedError("it belongs to the scenario", reason="FAULT_OF_SCENARIO")
         fault.state = server_gen_pb2.FAULT_STATE_CANCELLED
         return server_gen_pb2.CancelFaultResponse(fault=fault)
+
+    def _described(self) -> list[server_gen_pb2.VirtualServer]:
+        return self.servers or [_server(number + 1, described=True) for number in range(self.count)]
 
     def _empty(self) -> None:
         self.count = 0

@@ -224,6 +224,7 @@ class FakeNotifier(Failing, notifier_pb2_grpc.NotifierServiceServicer):
         super().__init__()
         self.rules: dict[str, notifier_pb2.Rule] = {}
         self.channels: dict[str, notifier_pb2.Channel] = {}
+        self.alerts = [alert("alert-1")]
         self.feed = Feed()
         self.snapshot = notifier_pb2.WatchAlertsResponse(snapshot=True)
 
@@ -256,7 +257,7 @@ class FakeNotifier(Failing, notifier_pb2_grpc.NotifierServiceServicer):
 
     async def ListAlerts(self, request: notifier_pb2.ListAlertsRequest, context: Any) -> notifier_pb2.ListAlertsResponse:
         self.called("ListAlerts", request)
-        return notifier_pb2.ListAlertsResponse(alerts=[alert("alert-1")])
+        return notifier_pb2.ListAlertsResponse(alerts=self.alerts)
 
     async def WatchAlerts(
         self, request: notifier_pb2.WatchAlertsRequest, context: Any

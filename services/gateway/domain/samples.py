@@ -23,7 +23,7 @@ _LAST_SECONDS: Final = 253_402_300_800.0  # the year 10000
 _SAMPLE_FIELDS: Final = frozenset(("server", "timestamp", "metrics", "labels"))
 _BATCH_FIELDS: Final = frozenset(("batch_id", "samples"))
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NUMBERS: Final = frozenset((int, float))  # and not bool, which is an int to isinstance
 _TIMES: Final = frozenset((int, float, str))
 
@@ -123,7 +123,7 @@ def checked_labels(server: Any, labels: Any) -> SeriesLabels:
     Raises:
         BadSampleError: the server or a label is wrong.
     """
-    if type(server) is not str or not server or len(server) > MAX_SERVER_LENGTH or _CONTROL.search(server):
+    if type(server) is not str or not server or len(server) > MAX_SERVER_LENGTH or CONTROL.search(server):
         raise BadSampleError("INVALID_SERVER", f"server must be a text of 1 to {MAX_SERVER_LENGTH} characters")
     if labels is None:
         labels = {}
@@ -143,7 +143,7 @@ def checked_labels(server: Any, labels: Any) -> SeriesLabels:
 
 def name_problem(name: str) -> str:
     """Why this cannot be the name of a metric; empty when it can."""
-    if not name or len(name) > MAX_NAME_LENGTH or _CONTROL.search(name):
+    if not name or len(name) > MAX_NAME_LENGTH or CONTROL.search(name):
         return f"a metric needs a name of 1 to {MAX_NAME_LENGTH} characters without control characters"
     return ""
 

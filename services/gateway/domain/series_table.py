@@ -8,8 +8,8 @@ SeriesLabels = tuple[tuple[str, str], ...]
 """Labels in ascending order of name, `__name__` and `server` among them."""
 
 MAX_CHARACTERS: Final = 256 * 1024 * 1024
-_ENTRY_CHARACTERS: Final = 500
-"""What a series or a group takes beside its text, about."""
+_ENTRY_CHARACTERS: Final = 250
+"""What a series, a group, a label or the bytes of one take beside their text, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ class SeriesTable:
     def __init__(self, max_characters: int = MAX_CHARACTERS) -> None:
         self.labels: list[SeriesLabels] = []
         self.groups: dict[Any, SeriesGroup] = {}
+        self.written: dict[bytes, int] = {}
+        """Numbers of series by their labels as a sender wrote them, for formats that write them out in every request."""
         self._numbers: dict[SeriesLabels, int] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._room = max_characters
         self._lock = threading.Lock()
 
@@ -58,18 +61,29 @@ class SeriesTable:
                 number = self._numbers.get(labels)
                 if number is None:
                     number = len(self.labels)
-                    self.labels.append(labels)  # first, so that whoever finds the number finds the labels
-                    self._numbers[labels] = number
-                    self._room -= _size(labels)
+                    shared = tuple([self._shared(pair) for pair in labels])
+                    self.labels.append(shared)  # first, so that whoever finds the number finds the labels
+                    self._numbers[shared] = number
+                    self._room -= _ENTRY_CHARACTERS
         return number
 
     def add_group(self, key: Any, labels: SeriesLabels) -> SeriesGroup:
         """Keep a group under the key with which it will be looked for."""
         group = self.groups[key] = SeriesGroup(labels)
         with self._lock:
-            self._room -= _size(labels)
+            self._room -= _ENTRY_CHARACTERS + sum(len(name) + len(value) for name, value in labels)
         return group
 
+    def add_written(self, written: bytes, labels: SeriesLabels) -> int:
+        """Keep the number of a series under the bytes with which it will be looked for in `written`."""
+        number = self.written[written] = self.number(labels)
+        with self._lock:
+            self._room -= _ENTRY_CHARACTERS + len(written)
+        return number
 
-def _size(labels: SeriesLabels) -> int:
-    return _ENTRY_CHARACTERS + sum(len(name) + len(value) for name, value in labels)
+    def _shared(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """One copy of each label, for most are those of many series."""
+        known = self._pairs.setdefault(pair, pair)
+        if known is pair:
+            self._room -= _ENTRY_CHARACTERS + len(pair[0]) + len(pair[1])
+        return known

@@ -24,6 +24,24 @@ export function scaled(value) {
   return `${value.toFixed(Math.abs(value) < 10 && step ? 1 : 0)} ${steps[step]}`;
 }
 
+// Sizes as hardware is sold: memory by powers of 1024, disks by powers of 1000.
+export function size(bytes, base = 1000) {
+  let step = 0;
+  while (bytes >= base && step < 4) {
+    bytes /= base;
+    step += 1;
+  }
+  return `${bytes.toFixed(bytes < 10 && !Number.isInteger(bytes) ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
+}
+
+// A length of time in its largest fitting unit.
+export function span(seconds) {
+  const [amount, unit] =
+    seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : seconds < 129600 ? [seconds / 3600, "hour"] : [seconds / 86400, "day"];
+  const digits = unit === "hour" || unit === "day" ? 1 : 0;
+  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits }).format(amount);
+}
+
 export function clock(time) {
   if (!time) return "";
   const when = new Date(time);

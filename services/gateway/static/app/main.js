@@ -4,10 +4,11 @@ import { html, render, useEffect, useState } from "../vendor/htm-preact.js";
 import { Alerts } from "./alerts.js";
 import { remove } from "./api.js";
 import { Ask } from "./ask.js";
-import { Fleet } from "./fleet.js";
+import { Fleet } from "./fleet/page.js";
 import { clock } from "./format.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { Server } from "./server.js";
+import { Servers } from "./servers.js";
 import { start, useStore } from "./store.js";
 
 function useRoute() {
@@ -24,7 +25,8 @@ function Page() {
   const [page, name] = useRoute();
   if (page === "server" && name) return html`<${Server} key=${name} name=${name} />`;
   if (page === "alerts") return html`<${Alerts} />`;
-  return html`<${Fleet} />`;
+  if (page === "fleet") return html`<${Fleet} tab=${name} />`;
+  return html`<${Servers} />`;
 }
 
 function App() {
@@ -42,7 +44,8 @@ function App() {
     <header>
       <a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="24" height="24" /> OpenManager</a>
       <nav>
-        ${link("#/", page !== "alerts", t("fleet"))}
+        ${link("#/", page !== "alerts" && page !== "fleet", t("servers"))}
+        ${link("#/fleet", page === "fleet", t("fleet"))}
         ${link("#/alerts", page === "alerts", html`${t("alerts")}${firing > 0 && html` <span class="badge">${firing}</span>`}`)}
       </nav>
       <span class=${`live ${live ? "on" : ""}`} role="status"><span class=${`dot ${live ? "ok" : "unknown"}`} aria-hidden="true"></span> ${live ? `${t("live")} ${clock(time)}` : t("reconnecting")}</span>

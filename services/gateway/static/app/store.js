@@ -40,7 +40,7 @@ async function poll() {
 }
 
 function onMetrics(event) {
-  const { servers, time } = JSON.parse(event.data);
+  const { servers, time, snapshot } = JSON.parse(event.data);
   let strangers = false;
   for (const [name, { time: seen, ...figures }] of Object.entries(servers)) {
     const known = state.servers.get(name);
@@ -51,7 +51,7 @@ function onMetrics(event) {
     }
   }
   state.time = time;
-  if (strangers) poll();
+  if (strangers || snapshot) poll(); // a snapshot also comes when servers have vanished
   changed();
 }
 

@@ -1,13 +1,13 @@
 // All servers at a glance.
 
 import { html, useState } from "../vendor/htm-preact.js";
-import { ago, figure } from "./format.js";
+import { Bar } from "./bar.js";
+import { ago } from "./format.js";
 import { t } from "./i18n.js";
 import { useStore } from "./store.js";
 
 const HEALTHS = ["critical", "warning", "unknown", "ok"];
 const BARS = ["cpu", "memory", "disk"];
-const LEVELS = { cpu: [80, 95], memory: [85, 95], disk: [85, 95] }; // as the metrics service judges health
 
 const SORTS = {
   health: (a, b) => HEALTHS.indexOf(a.health) - HEALTHS.indexOf(b.health),
@@ -16,23 +16,6 @@ const SORTS = {
   memory: (a, b) => (b.metrics.memory ?? -1) - (a.metrics.memory ?? -1),
   disk: (a, b) => (b.metrics.disk ?? -1) - (a.metrics.disk ?? -1),
 };
-
-function level(metric, value) {
-  const [warning, critical] = LEVELS[metric];
-  return value >= critical ? "critical" : value >= warning ? "warning" : "ok";
-}
-
-function Bar({ metric, value }) {
-  const known = value !== undefined;
-  return html`<div class="bar" title=${`${t(metric)} ${figure(metric, value)}`}>
-    <span class="bar-name">${t(metric)}</span>
-    <span class="bar-track" role="meter" aria-label=${t(metric)} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${known ? value.toFixed(1) : undefined}
-      aria-valuetext=${known ? figure(metric, value) : t("noData")}>
-      ${known && html`<span class=${`bar-fill ${level(metric, value)}`} style=${{ width: `${Math.min(100, Math.max(0, value))}%` }}></span>`}
-    </span>
-    <span class="bar-value">${figure(metric, value)}</span>
-  </div>`;
-}
 
 function Card({ server, now }) {
   return html`<a class=${`card server ${server.health}`} href=${`#/server/${encodeURIComponent(server.server)}`} title=${server.reasons?.join("; ")}>
@@ -46,7 +29,7 @@ function Card({ server, now }) {
   </a>`;
 }
 
-export function Fleet() {
+export function Servers() {
   const { servers, loaded } = useStore();
   const [filter, setFilter] = useState("");
   const [sort, setSort] = useState("health");
@@ -58,7 +41,7 @@ export function Fleet() {
     .filter((server) => (!health || server.health === health) && words.every((word) => text(server).includes(word)))
     .sort((a, b) => SORTS[sort](a, b) || a.server.localeCompare(b.server, undefined, { numeric: true }));
   const now = new Date();
-  return html`<section aria-label=${t("fleet")}>
+  return html`<section aria-label=${t("servers")}>
     <div class="toolbar">
       <div class="counts" role="group" aria-label=${t("health")}>
         <button class=${`count ${health === "" ? "on" : ""}`} aria-pressed=${health === ""} onClick=${() => setHealth("")}>${t("all")} <b>${all.length}</b></button>

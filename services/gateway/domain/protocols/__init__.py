@@ -1,0 +1,1 @@
+"""Formats in which other programs send samples, each into a `SampleBatch`."""
