@@ -9,21 +9,35 @@ from typing import Final
 from services.server_gen.domain.roles import (
     API,
     APP,
+    AUTH,
     BATCH,
-    BUSAN,
     CACHE,
     DB_PRIMARY,
     DB_REPLICA,
+    DNS,
+    GATEWAY,
+    K8S_NODE,
     LOAD_BALANCER,
+    MAIL,
     MONITORING,
     QUEUE,
-    SEOUL,
+    SEARCH,
     STORAGE,
-    TOKYO,
     WEB,
     Role,
-    Site,
 )
+from services.server_gen.domain.sites import BUSAN, SEOUL, SITES, TOKYO, Site
+
+_GIB: Final = 2**30
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """What a server was bought with."""
+
+    cores: int
+    memory_bytes: int
+    disk_bytes: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class VirtualServer:
     hostname: str
     role: Role
     site: Site
+    spec: ServerSpec
 
 
 _FIRST: Final[tuple[tuple[str, Role, Site], ...]] = (
@@ -42,7 +57,7 @@ _FIRST: Final[tuple[tuple[str, Role, Site], ...]] = (
     ("web", WEB, SEOUL),
     ("api", API, SEOUL),
     ("app", APP, SEOUL),
-    ("db-primary-seoul", DB_PRIMARY, SEOUL),
+    ("db-primary", DB_PRIMARY, SEOUL),
     ("cache", CACHE, SEOUL),
     ("queue", QUEUE, SEOUL),
     ("storage", STORAGE, SEOUL),
@@ -51,40 +66,68 @@ _FIRST: Final[tuple[tuple[str, Role, Site], ...]] = (
     ("web", WEB, SEOUL),
     ("api", API, SEOUL),
     ("app", APP, BUSAN),
-    ("db-replica-busan", DB_REPLICA, BUSAN),
+    ("db-replica", DB_REPLICA, BUSAN),
     ("lb", LOAD_BALANCER, BUSAN),
     ("web", WEB, BUSAN),
     ("cache", CACHE, BUSAN),
-    ("db-replica-tokyo", DB_REPLICA, TOKYO),
+    ("db-replica", DB_REPLICA, TOKYO),
     ("api", API, TOKYO),
     ("web", WEB, TOKYO),
 )
+# As many as are not a multiple of the sites, so that every role comes to every site in the end.
 _MORE: Final[tuple[tuple[str, Role], ...]] = (
+    ("k8s-node", K8S_NODE),
     ("web", WEB),
     ("api", API),
+    ("k8s-node", K8S_NODE),
     ("app", APP),
-    ("web", WEB),
     ("cache", CACHE),
+    ("gateway", GATEWAY),
+    ("web", WEB),
+    ("k8s-node", K8S_NODE),
+    ("search", SEARCH),
     ("api", API),
-    ("batch", BATCH),
+    ("db-replica", DB_REPLICA),
+    ("auth", AUTH),
+    ("k8s-node", K8S_NODE),
     ("app", APP),
+    ("web", WEB),
+    ("batch", BATCH),
+    ("mail", MAIL),
+    ("api", API),
+    ("lb", LOAD_BALANCER),
+    ("storage", STORAGE),
+    ("k8s-node", K8S_NODE),
+    ("queue", QUEUE),
+    ("dns", DNS),
+    ("db-primary", DB_PRIMARY),
+    ("web", WEB),
+    ("app", APP),
+    ("monitoring", MONITORING),
 )
-_SITES: Final = (SEOUL, BUSAN, TOKYO)
 
 
 def roster(size: int) -> list[VirtualServer]:
     """The first `size` servers of the fleet."""
     numbers: Counter[str] = Counter()
     servers = []
-    for index, (prefix, role, site) in enumerate(islice(_places(), size)):
+    for index, (kind, role, site) in enumerate(islice(_places(), size)):
+        # A database's name tells its site and a plain number; the others are numbered with two digits.
+        prefix = f"{kind}-{site.city}" if kind.startswith("db-") else kind
         numbers[prefix] += 1
-        # A database's name ends in its site and a plain number; the others are numbered with two digits.
-        name = f"{prefix}-{numbers[prefix]}" if prefix.startswith("db-") else f"{prefix}-{numbers[prefix]:02d}"
-        servers.append(VirtualServer(index, f"virtual-{index + 1:04d}", name, role, site))
+        number = numbers[prefix]
+        name = f"{prefix}-{number}" if kind.startswith("db-") else f"{prefix}-{number:02d}"
+        servers.append(VirtualServer(index, f"virtual-{index + 1:04d}", name, role, site, _spec(role, number)))
     return servers
 
 
 def _places() -> Iterator[tuple[str, Role, Site]]:
     yield from _FIRST
-    for (prefix, role), site in zip(cycle(_MORE), cycle(_SITES), strict=False):
-        yield prefix, role, site
+    for (kind, role), site in zip(cycle(_MORE), cycle(SITES), strict=False):
+        yield kind, role, site
+
+
+def _spec(role: Role, number: int) -> ServerSpec:
+    """The usual size first; later machines of a role were bought when others were to be had."""
+    hardware = role.hardware[(number * number // 3) % len(role.hardware)]
+    return ServerSpec(hardware.cores, hardware.memory_gib * _GIB, hardware.disk_gib * _GIB)
