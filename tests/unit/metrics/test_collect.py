@@ -68,3 +68,19 @@ async def test_a_number_without_a_series_is_an_error() -> None:
 
 async def test_nothing_is_fine() -> None:
     assert await Fixture().write([]) == 0
+
+
+@pytest.mark.parametrize("rows", [3, 60_000])
+async def test_one_series_after_the_other_and_interleaved_ones_give_the_same(rows: int) -> None:
+    stored = []
+    for numbers in (np.repeat([9, 4], rows), np.tile([9, 4], rows)):
+        fixture = Fixture()
+        fixture.series.define(9, CPU_A)
+        fixture.series.define(4, CPU_B)
+        sent = numbers.astype(np.uint64)
+        times = NOW_MS - np.where(numbers == 9, np.cumsum(numbers == 9), np.cumsum(numbers == 4))
+        assert await fixture.series.write(sent, times, numbers.astype(np.float64), past=True) == 0
+        data = await fixture.store.select([], 0, NOW_MS)
+        stored.append([(dict(labels)["server"], data.values[data.offsets[row]]) for row, labels in enumerate(data.labels)])
+        assert np.diff(data.offsets).tolist() == [rows, rows]
+    assert sorted(stored[0]) == sorted(stored[1]) == [("a", 9.0), ("b", 4.0)]

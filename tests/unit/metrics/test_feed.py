@@ -90,3 +90,36 @@ def test_cursors_of_another_run_and_from_before_the_ring_are_not_held() -> None:
     assert not feed.holds(feed.cursor + 1)
     with pytest.raises(ValueError, match="not held"):
         feed.reader(start)
+
+
+async def test_readers_are_woken_and_told_that_series_were_deleted() -> None:
+    feed = Feed(1000)
+    reader = feed.reader(feed.cursor)
+    feed.publish(batch(1.0))
+    feed.series_deleted()
+    feed.publish(batch(2.0))
+    read = await reader.read()
+    assert (read.columns.values.tolist(), read.deleted) == ([1.0, 2.0], True)
+    feed.publish(batch(3.0))
+    assert not (await reader.read()).deleted
+    feed.series_deleted()
+    read = await reader.read()
+    assert (len(read.columns), read.deleted) == (0, True)
+
+
+async def test_a_reader_that_fell_behind_is_told_of_deletions_that_left_the_ring() -> None:
+    feed = Feed(1000, max_samples=2)
+    reader = feed.reader(feed.cursor)
+    feed.series_deleted()
+    for _ in range(5):
+        feed.publish(batch(1.0, 2.0))
+    assert (await reader.read()).deleted
+
+
+def test_cursors_from_before_a_deletion_are_not_held() -> None:
+    feed = Feed(1000)
+    feed.publish(batch(1.0))
+    before = feed.cursor
+    feed.series_deleted()
+    assert not feed.holds(before)
+    assert feed.holds(feed.cursor)

@@ -117,3 +117,50 @@ async def test_a_large_snapshot_comes_in_parts(monkeypatch: pytest.MonkeyPatch) 
     assert [len(part.columns) for part in parts] == [4, 4, 2]
     assert all(part.snapshot and part.cursor == fixture.feed.cursor for part in parts)
     assert [value for part in parts for _, value in told(part)] == [float(number) for number in range(10)]
+
+
+async def test_series_that_are_no_more_are_named_once_and_nothing_of_them_follows() -> None:
+    fixture = Fixture()
+    await fixture.write({("cpu", "a"): 1.0, ("cpu", "b"): 2.0, ("disk", "a"): 3.0})
+    watch = fixture.watch("cpu")
+    ids = {dict(labels)["server"]: series_id for series_id, labels in (await anext(watch)).series}
+    await fixture.write({("cpu", "a"): 4.0, ("cpu", "b"): 5.0}, seconds=10)
+    await fixture.writer.delete_series(parse_selector('{server="a"}'))
+    message = await anext(watch)
+    assert message.removed.tolist() == [ids["a"]]
+    assert (message.columns.ids.tolist(), message.columns.values.tolist()) == ([ids["b"]], [5.0])
+    # One of the same name is another series.
+    await fixture.write({("cpu", "a"): 6.0}, seconds=20)
+    message = await anext(watch)
+    assert told(message) == [("cpu@a", 6.0)]
+    assert message.series[0][0] != ids["a"]
+    assert not len(message.removed)
+
+
+async def test_a_reader_that_was_away_during_a_deletion_starts_over() -> None:
+    fixture = Fixture()
+    await fixture.write({("cpu", "a"): 1.0, ("cpu", "b"): 2.0})
+    cursor = (await anext(fixture.watch())).cursor
+    assert await fixture.writer.delete_series(parse_selector('{server="a"}')) == 1
+    again = await anext(fixture.watch(cursor=cursor))
+    assert again.snapshot
+    assert told(again) == [("cpu@b", 2.0)]
+
+
+async def test_deleting_what_is_not_there_tells_nobody() -> None:
+    fixture = Fixture()
+    await fixture.write({("cpu", "a"): 1.0})
+    cursor = fixture.feed.cursor
+    assert await fixture.writer.delete_series(parse_selector("memory")) == 0
+    assert fixture.feed.cursor == cursor
+
+
+async def test_the_past_is_stored_and_not_sent() -> None:
+    fixture = Fixture()
+    await fixture.write({("cpu", "a"): 1.0})
+    cursor = fixture.feed.cursor
+    ids = fixture.store.matching([])
+    receipt = await fixture.writer.write_past(Columns(ids, np.array([NOW_MS - 9 * 86_400_000]), np.array([7.0])), Source.FLEET)
+    assert receipt.accepted == 1
+    assert fixture.feed.cursor == cursor
+    assert fixture.receipts[-1] is receipt

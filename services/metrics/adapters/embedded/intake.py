@@ -37,9 +37,11 @@ def arrange(table: SeriesTable, slots: Positions, times: TimeArray, verdicts: Ve
     table.mark[own] = ordinal
     sorted_runs = not bool((table.mark[own] == ordinal).all())
     if sorted_runs:
-        # A stable sort keeps the first of two equal rows in front.
-        rows = rows[np.lexsort((times[rows], own))]
-        own, own_times = slots[rows], times[rows]
+        own_times = times[rows]
+        if not _in_runs(own, own_times):
+            # A stable sort keeps the first of two equal rows in front.
+            rows = rows[np.lexsort((own_times, own))]
+            own, own_times = slots[rows], times[rows]
         again = np.zeros(len(rows), np.bool_)
         again[1:] = (own[1:] == own[:-1]) & (own_times[1:] == own_times[:-1])
         if again.any():
@@ -53,6 +55,19 @@ def arrange(table: SeriesTable, slots: Positions, times: TimeArray, verdicts: Ve
     newest_again = own_times == newest
     verdicts[rows[newest_again]] = Verdict.DUPLICATE
     return Arrangement(rows[is_fresh], sorted_runs, rows[~is_fresh & ~newest_again])
+
+
+def _in_runs(slots: Positions, times: TimeArray) -> bool:
+    """Whether the rows stand as they should already: each slot's together, ascending in time. History mostly comes so."""
+    first = runs_of(slots)
+    if len(first) > len(slots) // 4:
+        return False
+    own = np.sort(slots[first])
+    if (own[1:] == own[:-1]).any():
+        return False
+    ascending = times[1:] >= times[:-1]
+    ascending[first[1:] - 1] = True
+    return bool(ascending.all())
 
 
 def absent(held: Rows, position: Positions, times: TimeArray) -> NDArray[np.bool_]:
