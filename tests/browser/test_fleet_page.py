@@ -199,7 +199,7 @@ async def test_the_graph_is_walked_with_the_keyboard(gateway: RunningGateway, pa
     assert stops == 1
     assert str(first).startswith("load_bal-")
     assert label.startswith("web-")
-    assert "calls: api-" in label
+    assert "Calls: api-" in label
     assert lit > 0
     assert listed == await page.run("document.querySelectorAll('.edge').length")
 

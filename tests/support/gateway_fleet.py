@@ -114,7 +114,7 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
         end_ms = request.end.ToMilliseconds() if request.HasField("end") else self.now_ms + 86_400_000
         found = [
             one
-            for one in sorted(self.faults.values(), key=lambda one: one.start.ToMilliseconds(), reverse=True)
+            for one in sorted(reversed(self.faults.values()), key=lambda one: one.start.ToMilliseconds(), reverse=True)
             if (request.cancelled or one.state != withdrawn)
             and one.start.ToMilliseconds() < end_ms
             and one.end.ToMilliseconds() > request.start.ToMilliseconds()

@@ -108,7 +108,7 @@ export function Graph({ hosts, onFault }) {
   };
   const stateOf = (key) => (key === chosen ? "chosen" : !active || key === active || near.has(key) ? "" : "far");
   return html`<div class="graph">
-    <div class="card" >
+    <div class="card">
       <p class="legend">${sites.map((site, k) => html`<span key=${site}><i class=${`swatch site-${k % SITE_COLORS}`} aria-hidden="true"></i>${site}</span>`)}<span class="muted">${t("graphOrder")}</span></p>
       <div ref=${holder} class="drawing">
         ${drawing && html`<svg width=${width} height=${drawing.height} viewBox=${`0 0 ${width} ${drawing.height}`} role="group" aria-label=${t("dependencies")}>

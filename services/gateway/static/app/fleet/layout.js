@@ -2,8 +2,9 @@
 
 export const MOST_SINGLE = 60; // servers that are drawn one by one; more are drawn by role and site
 const NODE = { width: 152, height: 34 };
-const GROUP = { width: 152, height: 46 };
+const GROUP = { width: 172, height: 46 };
 const GAP = { side: 14, line: 12, layer: 46, edge: 12 };
+const FEWEST = 3; // nodes a line; where fewer fit, all stand in one column and the edges beside it
 const WORST = ["critical", "warning", "unknown", "ok"];
 
 // servers: [{hostname, role, site, health, depends_on}] -> {single, nodes: [{key, role, site, servers, health}], edges: [{from, to, count}]}
@@ -48,7 +49,9 @@ function depths(nodes, edges) {
 export function place({ single, nodes, edges }, width) {
   const shape = single ? NODE : GROUP;
   const depth = depths(nodes, edges);
-  const perLine = Math.max(1, Math.floor((width - 2 * GAP.edge + GAP.side) / (shape.width + GAP.side)));
+  const fitting = Math.floor((width - 2 * GAP.edge + GAP.side) / (shape.width + GAP.side));
+  const column = fitting < FEWEST;
+  const perLine = column ? 1 : fitting;
   const layers = new Map();
   for (const node of nodes) {
     const at = depth.get(node.role);
@@ -66,25 +69,34 @@ export function place({ single, nodes, edges }, width) {
     for (let first = 0; first < layer.length; first += length) {
       const line = layer.slice(first, first + length);
       const taken = line.length * (shape.width + GAP.side) - GAP.side;
-      line.forEach((node, k) => placed.set(node.key, { ...node, ...shape, x: (width - taken) / 2 + k * (shape.width + GAP.side), y }));
+      const left = column ? GAP.edge / 2 : (width - taken) / 2;
+      line.forEach((node, k) => placed.set(node.key, { ...node, ...shape, x: left + k * (shape.width + GAP.side), y }));
       lines.push(line.map((node) => node.key));
       y += shape.height + GAP.line;
     }
-    y += GAP.layer - GAP.line;
+    y += (column ? GAP.side : GAP.layer) - GAP.line;
   }
   return {
     single,
     lines,
     nodes: [...placed.values()],
-    edges: edges.map((edge) => ({ ...edge, path: path(placed.get(edge.from), placed.get(edge.to)) })),
-    height: y - GAP.layer + GAP.edge,
+    edges: edges.map((edge) => ({ ...edge, path: (column ? arc : curve)(placed.get(edge.from), placed.get(edge.to), width, y) })),
+    height: y + GAP.edge / 2 - (column ? GAP.side : GAP.layer) + GAP.line,
   };
 }
 
-function path(from, to) {
+function curve(from, to) {
   const [x1, x2] = [from.x + from.width / 2, to.x + to.width / 2];
   const [start, end] = to.y > from.y ? [from.y + from.height, to.y] : to.y === from.y ? [from.y + from.height, to.y + to.height] : [from.y, to.y + to.height];
   if (to.y === from.y) return `M${x1} ${start}C${x1} ${start + GAP.layer / 2} ${x2} ${end + GAP.layer / 2} ${x2} ${end}`;
   const bend = (end - start) / 2;
   return `M${x1} ${start}C${x1} ${start + bend} ${x2} ${end - bend} ${x2} ${end}`;
+}
+
+// Beside the column, the farther out the longer the way.
+function arc(from, to, width, height) {
+  const x = from.x + from.width;
+  const [start, end] = [from.y + from.height / 2, to.y + to.height / 2];
+  const reach = x + 12 + ((width - x - GAP.edge) * 4 * Math.abs(end - start)) / (3 * height);
+  return `M${x} ${start}C${reach} ${start} ${reach} ${end} ${x} ${end}`;
 }

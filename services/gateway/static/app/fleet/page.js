@@ -62,7 +62,7 @@ export function Fleet({ tab }) {
       <p class="facts">
         <span><b>${servers.length}</b> / ${target} ${t("hosts")}</span>
         <span>${t("scenario")} <code>${scenario || t("none")}</code></span>
-        <span>${t("seed")} <code>${String(seed)}</code></span>
+        ${Number.isSafeInteger(seed) && html`<span>${t("seed")} <code>${seed}</code></span>`}
         <span>${t("since")} ${clock(epoch)}</span>
         ${mayOperate && servers.length < target && html`<button class="small" onClick=${grow}>${t("addServer")}</button>`}
       </p>

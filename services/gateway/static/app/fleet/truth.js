@@ -47,7 +47,7 @@ function Wrong({ fault }) {
   const seconds = (Date.parse(fault.end) - Date.parse(fault.start)) / 1000;
   return html`<div><strong>${kindName(fault.kind)}</strong> ${fault.harmless && html`<span class="tag">${t("harmless")}</span>`} ${fault.state === "cancelled" && html`<span class="tag">${t("cancelled")}</span>`}</div>
     <div><a href=${`#/server/${encodeURIComponent(fault.server)}`}>${fault.server}</a>${fault.servers.length > 1 && html`<span class="muted" title=${fault.servers.join(", ")}> + ${fault.servers.length - 1}</span>`}
-      <span class="muted"> · ${clock(fault.start)} · ${span(seconds)} · ${t("severity")} ${Math.round(fault.severity * 100)} %</span></div>
+      <span class="muted"> · ${clock(fault.start)} · ${span(seconds)} · ${t("severity")} ${Math.round(fault.severity * 100)}\u00a0%</span></div>
     ${fault.symptoms.length > 0 && html`<${Symptoms} fault=${fault} />`}`;
 }
 
