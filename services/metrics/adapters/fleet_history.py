@@ -102,7 +102,7 @@ class FleetHistory:
         start_ms, end_ms = window
         names = "|".join(map(re.escape, servers))
         probes = [Matcher(NAME_LABEL, MatchOp.EQUAL, PROBE), FLEET, Matcher(SERVER_LABEL, MatchOp.REGEX, names)]
-        data = await self._store.select(probes, start_ms - STEP_MS, end_ms)
+        data = await self._store.select(probes, start_ms, end_ms)
         times = {
             dict(labels)[SERVER_LABEL]: data.timestamps_ms[rows] for labels, rows in zip(data.labels, _slices(data), strict=True)
         }

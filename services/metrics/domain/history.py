@@ -15,10 +15,9 @@ _JOIN_STEPS: Final = 30
 
 
 def missing_ranges(times_ms: TimeArray, start_ms: int, end_ms: int, step_ms: int) -> list[Range]:
-    """Where a series has no sample for a step.
+    """Where a series has no sample at a step.
 
-    Steps stand at the multiples of `step_ms` in start_ms <= step < end_ms. A step is covered by any sample in the `step_ms` that end
-    with it, so that samples which came more densely, live, cover it as well.
+    Steps stand at the multiples of `step_ms` in start_ms <= step < end_ms; live samples, which come more densely, stand there as well.
 
     Args:
         times_ms: i64[m], times of the samples, ascending; those before and after the range do no harm.
@@ -27,12 +26,12 @@ def missing_ranges(times_ms: TimeArray, start_ms: int, end_ms: int, step_ms: int
         step_ms: distance between steps.
 
     Returns:
-        Ascending ranges that hold all uncovered steps, and covered ones where those are few between uncovered ones.
+        Ascending ranges that hold all steps without a sample, and others where those are few between such steps.
     """
     steps = np.arange(-(-start_ms // step_ms) * step_ms, end_ms, step_ms, dtype=np.int64)
-    before = np.searchsorted(times_ms, steps, side="right") - 1
     if len(times_ms):
-        steps = steps[(before < 0) | (times_ms[before] <= steps - step_ms)]
+        place = np.minimum(np.searchsorted(times_ms, steps), len(times_ms) - 1)
+        steps = steps[times_ms[place] != steps]
     if not len(steps):
         return []
     cuts = np.flatnonzero(np.diff(steps) > _JOIN_STEPS * step_ms)
