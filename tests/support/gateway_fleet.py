@@ -81,6 +81,11 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
         for message in nothing:
             yield message
 
+    async def ReadFleetHistory(self, request: server_gen_pb2.ReadFleetHistoryRequest, context: Any) -> AsyncIterator[Any]:
+        nothing: tuple[server_gen_pb2.ReadFleetHistoryResponse, ...] = ()
+        for message in nothing:
+            yield message
+
     async def InjectFault(self, request: server_gen_pb2.InjectFaultRequest, context: Any) -> server_gen_pb2.InjectFaultResponse:
         self.called("InjectFault", request)
         start_ms = request.start.ToMilliseconds() if request.HasField("start") else self.now_ms
@@ -114,7 +119,9 @@ class FakeFleet(Failing, server_gen_pb2_grpc.ServerGenServiceServicer):
         end_ms = request.end.ToMilliseconds() if request.HasField("end") else self.now_ms + 86_400_000
         found = [
             one
-            for one in sorted(reversed(self.faults.values()), key=lambda one: one.start.ToMilliseconds(), reverse=True)
+            for _, one in sorted(
+                enumerate(self.faults.values()), key=lambda pair: (pair[1].start.ToMilliseconds(), pair[0]), reverse=True
+            )
             if (request.cancelled or one.state != withdrawn)
             and one.start.ToMilliseconds() < end_ms
             and one.end.ToMilliseconds() > request.start.ToMilliseconds()

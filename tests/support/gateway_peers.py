@@ -153,6 +153,10 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         found = [server for server in self.servers if request.name in ("", server.name)]
         return metrics_pb2.ListServersResponse(servers=found)
 
+    async def ListConcepts(self, request: metrics_pb2.ListConceptsRequest, context: Any) -> metrics_pb2.ListConceptsResponse:
+        self.called("ListConcepts", request)
+        return metrics_pb2.ListConceptsResponse()
+
 
 class FakeAssistant(Failing, ai_agent_pb2_grpc.AiAgentServiceServicer):
     """Gives the same answer to every question."""
