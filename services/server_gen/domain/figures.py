@@ -24,7 +24,7 @@ _PAGES_SHARE: Final = 0.82
 _FULL_EVERY: Final = 7.0
 """Collections of which one is thorough; the others leave a little more behind each time."""
 _SLOW_FROM: Final = 0.35
-_SLOW_HEIGHT: Final = 5.0
+_SLOW_HEIGHT: Final = 8.0
 
 
 def figures(

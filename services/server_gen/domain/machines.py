@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from services.server_gen.domain.flicker import Flicker
 from services.server_gen.domain.holidays import Calendar
 from services.server_gen.domain.jobs import Jobs
 from services.server_gen.domain.load import SiteLoad
@@ -22,8 +23,11 @@ RESTART_SECONDS: Final = 90 * DAY
 SERVICE_DELAY: Final = (6.0, 40.0)
 """Seconds from a machine's start to that of its service."""
 
-_LEVEL_WANDER: Final = ((2.5 * HOUR, 0.045), (1500.0, 0.035), (420.0, 0.025), (90.0, 0.015))
-_CPU_WANDER: Final = ((5400.0, 0.35), (600.0, 0.3), (80.0, 0.2))
+_LEVEL_WANDER: Final = ((2.5 * HOUR, 0.04), (1500.0, 0.03), (420.0, 0.02))
+_LEVEL_FLICKER: Final = 0.2
+_CPU_FLICKER: Final = 0.35
+"""Relative to the work that the people of the site give."""
+_CPU_WANDER: Final = ((5400.0, 0.45), (600.0, 0.35))
 """In parts of the processor time that the machine needs even when nobody works, so that what it uses never falls below 0."""
 _MEMORY_NOISE: Final = ((6 * HOUR, 0.008), (900.0, 0.0025))
 _LATENCY_NOISE: Final = ((900.0, 0.05), (150.0, 0.05))
@@ -34,7 +38,23 @@ _RESERVED_MEMORY: Final = 0.97
 """What the kernel leaves of the memory in the machine."""
 
 # Keys of independent noise.
-_SERVER, _SHARE, _LEVEL, _CPU, _MEMORY, _LATENCY, _SLOW, _CLOCK, _STOLEN, _RESTART, _ROTATION, _DELAY, _JOBS = range(101, 114)
+(
+    _SERVER,
+    _SHARE,
+    _LEVEL,
+    _CPU,
+    _MEMORY,
+    _LATENCY,
+    _SLOW,
+    _CLOCK,
+    _STOLEN,
+    _RESTART,
+    _ROTATION,
+    _DELAY,
+    _JOBS,
+    _FLICKER,
+    _CPU_FLICKER_KEY,
+) = range(101, 116)
 
 _NUMBERS: Final = tuple(field.name for field in fields(Role) if field.name not in ("name", "hardware", "jobs"))
 
@@ -106,6 +126,7 @@ class Machines:
             "slow": Octaves(derive(seeds, _SLOW), _SLOW_NOISE),
             "clock": Octaves(derive(seeds, _CLOCK), _CLOCK_NOISE),
         }
+        self._level_flicker, self._cpu_flicker = Flicker(derive(seeds, _FLICKER)), Flicker(derive(seeds, _CPU_FLICKER_KEY))
         self._jobs = Jobs(derive(seeds, _JOBS), servers)
         self._sites = [_site_load(seed, site, holidays) for site in SITES]
         self._site = np.array([SITES.index(server.site) for server in servers], dtype=np.intp)
@@ -116,6 +137,7 @@ class Machines:
         part.size = len(where)
         part.of = {name: values[where] for name, values in self.of.items()}
         part._level_wander, part._cpu_wander = self._level_wander.take(where), self._cpu_wander.take(where)
+        part._level_flicker, part._cpu_flicker = self._level_flicker.take(where), self._cpu_flicker.take(where)
         part.noises = {name: noise.take(where) for name, noise in self.noises.items()}
         part._jobs = self._jobs.take(where)
         part._sites, part._site = self._sites, self._site[where]
@@ -124,14 +146,20 @@ class Machines:
     def drive(self, times: Floats, since_day: int) -> tuple[Drive, Drive]:
         """The rates at Unix times, float64[m] or float64[n, m], and their integrals from the begin of a day that is before all."""
         people, worked = self._people(times, since_day)
+        of = self.of
         wander, wandered = self._level_wander.wander(times)
         cpu, cpu_sum = self._cpu_wander.wander(times)
+        flicker, flickered = self._level_flicker.wander(times, self._usual)
+        cpu_flicker, cpu_flickered = self._cpu_flicker.wander(times, self._usual)
+        size = _LEVEL_FLICKER * of["swing"]
+        wander, wandered = wander + size * flicker, wandered + size * flickered
+        own = _CPU_FLICKER * of["swing"] * of["utilisation"] * (1.0 - of["system_share"])
+        cpu, cpu_sum = of["wander"] * cpu + own * cpu_flicker, of["wander"] * cpu_sum + own * cpu_flickered
         rates, amounts = self._jobs.run(times)
-        of = self.of
         shape = (self.size, times.shape[-1])
         elapsed = np.broadcast_to(times - since_day * DAY, shape)
-        rate = Drive(np.ones((1, 1)), self._level(1.0, people, wander), of["wander"] * cpu, rates)
-        return rate, Drive(elapsed, self._level(elapsed, worked, wandered), of["wander"] * cpu_sum, amounts)
+        rate = Drive(np.ones((1, 1)), self._level(1.0, people, wander), cpu, rates)
+        return rate, Drive(elapsed, self._level(elapsed, worked, wandered), cpu_sum, amounts)
 
     def amount(self, times: Floats, since_day: int) -> Drive:
         """The integrals that `drive` gives, alone."""
@@ -139,6 +167,15 @@ class Machines:
 
     def _level(self, one: Floats | float, people: Floats, wander: Floats) -> Floats:
         return self.of["share"] * ((1.0 - self.of["swing"]) * one + self.of["swing"] * people + wander)
+
+    def _usual(self, times: Floats) -> Floats:
+        """The work that people give at times float64[n or 1, k], as float64[n, k]."""
+        people = np.empty((self.size, times.shape[1]))
+        for number, load in enumerate(self._sites):
+            here = np.flatnonzero(self._site == number)
+            if len(here):
+                people[here] = load.level(times if len(times) == 1 else times[here])
+        return np.asarray(1.0 - self.of["swing"] + self.of["swing"] * people)
 
     def _people(self, times: Floats, since_day: int) -> tuple[Floats, Floats]:
         level, work = np.empty((2, self.size, times.shape[-1]))

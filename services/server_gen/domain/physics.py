@@ -101,17 +101,19 @@ def flow(machines: Machines, drive: Drive, levers: Levers) -> Flow:
     # Processors: the work gets at least half of what there is, whatever else runs; what does not fit is refused.
     steal = np.minimum(of["steal"] + levers.steal, 0.95)
     available = 1.0 - steal
-    work = of["utilisation"] * offered
-    other_user = _BASE_USER * of["base_cpu"] + _JOB_USER * jobs["cpu"] + drive.wander + levers.cpu
+    work = (of["utilisation"] + drive.wander / drive.level) * offered
+    other_user = _BASE_USER * of["base_cpu"] + _JOB_USER * jobs["cpu"] + levers.cpu
     other_system = (1.0 - _BASE_USER) * of["base_cpu"] + (1.0 - _JOB_USER) * jobs["cpu"]
     other = other_user + other_system
     pool = of["pool_utilisation"] * offered * levers.service
     fits = np.minimum(1.0, np.maximum(available - other, 0.5 * available) / np.maximum(work, 1e-9))
     fits = np.minimum(fits, 1.0 / np.maximum(pool, 1.0))
     served = offered * fits
-    squeezed = np.minimum(1.0, (available - of["utilisation"] * served) / other)
-    user = (1.0 - of["system_share"]) * of["utilisation"] * served + squeezed * other_user
-    system = of["system_share"] * of["utilisation"] * served + squeezed * other_system
+    working = work * fits
+    squeezed = np.minimum(1.0, np.maximum(available - working, 0.0) / other)
+    in_kernel = of["system_share"] * of["utilisation"] * served
+    user = working - in_kernel + squeezed * other_user
+    system = in_kernel + squeezed * other_system
     utilisation = (work + other) / available
 
     # Disk: what exceeds its speed has to wait.

@@ -125,14 +125,14 @@ WEB: Final = Role(
     disk_base=0.34, disk_growth=0.13, rotation_days=7,
 )  # fmt: skip
 API: Final = Role(
-    "api", _MEDIUM, swing=1.0, base_cpu=0.02, utilisation=0.31, system_share=0.25,
+    "api", _MEDIUM, swing=1.0, base_cpu=0.02, utilisation=0.28, system_share=0.25,
     pool_utilisation=0.35, lanes=2, requests=56, service_ms=24.0, errors=8e-4, pooled=24, backlog=1,
     received=6e5, transmitted=1e6, read=1.2e4, written=1e5, disk_share=0.04,
     memory_base=0.38, memory_work=0.12, memory_fill=0.08, memory_saw=0.06, collect_hours=0.9,
     disk_base=0.30, disk_growth=0.14, rotation_days=7,
 )  # fmt: skip
 APP: Final = Role(
-    "app", _MEDIUM, swing=0.95, base_cpu=0.025, utilisation=0.32, system_share=0.22,
+    "app", _MEDIUM, swing=0.95, base_cpu=0.025, utilisation=0.29, system_share=0.22,
     pool_utilisation=0.35, lanes=2, requests=38, service_ms=38.0, errors=6e-4, pooled=20, backlog=1,
     received=5e5, transmitted=6.5e5, read=4e4, written=1.5e5, disk_share=0.06,
     memory_base=0.42, memory_work=0.10, memory_fill=0.08, memory_saw=0.09, collect_hours=1.6,
@@ -181,7 +181,7 @@ BATCH: Final = Role(
     disk_base=0.38, disk_growth=0.22, rotation_days=7,
     jobs=(
         Job(300, 420, HOUR, 1800, cpu=0.12, read=4e5, written=3e5, sent=1e5),
-        Job(1.0 * HOUR, 3.2 * HOUR, DAY, 0.7 * HOUR, cpu=0.62, read=2.2e6, written=1.5e6, sent=4e5),
+        Job(1.0 * HOUR, 3.2 * HOUR, DAY, 0.7 * HOUR, cpu=0.52, read=2.2e6, written=1.5e6, sent=4e5),
         Job(12.5 * HOUR, 1.1 * HOUR, DAY, 1.0 * HOUR, cpu=0.35, read=1.2e6, written=8e5, sent=3e5),
     ),
 )  # fmt: skip
