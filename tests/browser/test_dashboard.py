@@ -148,6 +148,35 @@ async def test_a_rule_made_here_fires_to_a_webhook_made_here(stack: Stack, page:
         await keep_picture(page, "alerts-ko")
 
 
+async def test_a_fault_is_injected_with_two_clicks_is_among_the_truth_and_is_withdrawn(stack: Stack, page: Page) -> None:
+    await page.open(f"{stack.url}/#token={TOKEN}")
+    await page.until("document.querySelector('.grid')")
+    await page.run("location.hash = '#/fleet'")
+    await page.until("document.querySelectorAll('.host').length === 20", 60)
+    await page.until("document.querySelectorAll('.host-fault').length === 20")
+    await keep_picture(page, "virtual-fleet-en")
+    host = "[...document.querySelectorAll('.host')].find((row) => row.textContent.includes('api-01'))"
+    await page.run(f"{host}.querySelector('.host-fault').click()")
+    await page.until("document.querySelectorAll('dialog[open] [data-kind]').length === 19")
+    await keep_picture(page, "virtual-fleet-inject-en")
+    await page.run("document.querySelector('dialog [data-kind=memory_leak]').click()")
+    await page.until("!document.querySelector('dialog')", 60)
+    await page.run("location.hash = '#/fleet/truth'")
+    is_ours = ".textContent.includes('Memory leak') && {0}.textContent.includes('api-01') && {0}.textContent.includes('not yet')"
+    row = "[...document.querySelectorAll('.beside tbody tr')].find((row) => row" + is_ours.format("row") + ")"
+    await page.until(row, 60)
+    await assert_nothing_overflows(page)
+    await keep_picture(page, "virtual-fleet-truth-en")
+    await page.run(
+        "[...document.querySelectorAll('.fault')].find((card) => card.querySelector('button')).querySelector('button').click()"
+    )
+    await page.until(f"!({row})", 60)
+    await page.run("location.hash = '#/fleet/dependencies'")
+    await page.until("document.querySelectorAll('svg .edge').length > 15")
+    await assert_nothing_overflows(page)
+    await keep_picture(page, "virtual-fleet-graph-en")
+
+
 async def test_a_narrow_dark_window_shows_everything(stack: Stack, page: Page) -> None:
     await page.open(f"{stack.url}/#token={TOKEN}", width=390, height=844, dark=True, lang="ko")
     await page.until("document.querySelectorAll('.server').length >= 21", 30)

@@ -96,11 +96,11 @@ async def test_a_fault_comes_back_with_its_truth_and_can_be_withdrawn(fleet: Run
 
 
 async def test_what_is_left_out_is_left_to_the_fleet(fleet: RunningGateway) -> None:
-    reply = await fleet("POST", FAULTS, {"kind": "memory_leak", "server": None, "duration_seconds": 60, "severity": 0})
+    reply = await fleet("POST", FAULTS, {"kind": "memory_leak", "server": None, "duration_seconds": 60, "severity": 1})
 
     request = fleet.peers.server_gen.requests[-1]
     assert reply.status == 201
-    assert (request.server, request.HasField("start"), request.duration.seconds, request.severity) == ("", False, 60, 0.0)
+    assert (request.server, request.HasField("start"), request.duration.seconds, request.severity) == ("", False, 60, 1.0)
 
 
 async def test_the_truth_in_pages_and_of_a_range(fleet: RunningGateway) -> None:
@@ -154,6 +154,7 @@ async def test_what_the_fleet_refuses(fleet: RunningGateway, changed: dict[str, 
         ({"duration_seconds": None}, "duration_seconds"),
         ({"severity": 1.01}, "severity"),
         ({"severity": -0.01}, "severity"),
+        ({"severity": 0}, "severity"),
         ({"severity": [0.5]}, "severity"),
         ({"start": "tomorrow"}, "start"),
         ({"start": "2023-11-14T22:13:20"}, "start"),

@@ -112,7 +112,7 @@ class FaultBody(Strict):
     server: str | None = Field(None, max_length=253, description="Host name; the kind's usual place when absent.")
     start: Time | None = Field(None, description="Now when absent.")
     duration_seconds: float = Field(ge=1, le=2_592_000)
-    severity: float = Field(ge=0, le=1, description="How bad it gets.")
+    severity: float = Field(gt=0, le=1, description="How bad it gets.")
 
 
 class FaultsQuery(PageQuery):
@@ -127,7 +127,7 @@ class Symptom(Answer):
     """One series that a fault moves away from what it would be without it."""
 
     server: str
-    metric: str
+    metric: str = Field(description="Name of the series; * where every series of the server goes missing.")
     onset: Time | None = Field(description="When it first leaves its usual band.")
     direction: Literal["rises", "falls", "missing"]
 

@@ -47,7 +47,10 @@ export function Groups({ hosts, onFault }) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const found = hosts.filter((host) => words.every((word) => `${host.hostname} ${host.role} ${host.site} ${host.health}`.toLowerCase().includes(word)));
   const groups = new Map();
-  for (const host of found) groups.set(host[by], [...(groups.get(host[by]) ?? []), host]);
+  for (const host of found) {
+    if (!groups.has(host[by])) groups.set(host[by], []);
+    groups.get(host[by]).push(host);
+  }
   const openAtFirst = found.length <= ALL_OPEN;
   const byName = (a, b) => a.hostname.localeCompare(b.hostname, undefined, { numeric: true });
   return html`<div class="groups">

@@ -38,7 +38,7 @@ function Symptoms({ fault }) {
   return html`<details><summary>${t("symptoms")} (${fault.symptoms.length})</summary>
     <p lang="en">${fault.root_cause}</p>
     <ol class="symptoms">${fault.symptoms.map((symptom, k) => html`<li key=${k}>
-      <span class="muted">+${span(Math.max(0, (Date.parse(symptom.onset) - start) / 1000))}</span> ${symptom.server} <code>${symptom.metric}</code> <span title=${t(symptom.direction)}>${ARROWS[symptom.direction]}<span class="unseen"> ${t(symptom.direction)}</span></span>
+      <span class="muted">+${span(Math.max(0, (Date.parse(symptom.onset) - start) / 1000))}</span> ${symptom.server} ${symptom.metric === "*" ? t("allSeries") : html`<code>${symptom.metric}</code>`} <span title=${t(symptom.direction)}>${ARROWS[symptom.direction]}<span class="unseen"> ${t(symptom.direction)}</span></span>
     </li>`)}</ol></details>`;
 }
 
