@@ -62,6 +62,10 @@ def ids_of(response: pb.RegisterSeriesResponse) -> list[int]:
     return [int(series_id) for series_id in np.frombuffer(response.ids, "<u8")]
 
 
+def ids_of_removed(response: pb.WatchSamplesResponse) -> list[int]:
+    return [int(series_id) for series_id in np.frombuffer(response.removed, "<u8")]
+
+
 def values_of(samples: label_pb2.SampleColumns | pb.MatrixRow | pb.Vector) -> list[float]:
     return [float(value) for value in np.frombuffer(samples.values, "<f8")]
 
@@ -271,6 +275,36 @@ async def test_series_and_labels_are_listed(metrics: Metrics) -> None:
     assert list(values.values) == ["a", "b"]
     some = await stub.ListLabelValues(pb.ListLabelValuesRequest(name="role", selectors=['cpu{server="b"}']))
     assert list(some.values) == ["db"]
+
+
+async def test_deleted_series_are_gone_for_every_reader(metrics: Metrics) -> None:
+    registered = await metrics.register(CPU_A, CPU_B)
+    a, b = ids_of(registered)
+    await metrics.write([(a, -10_000, 40.0), (b, -10_000, 10.0)], registered.store_id)
+    watch = metrics.watch("cpu")
+    assert (await anext(watch)).snapshot
+    selectors = ['cpu{server="a"}', '{server=~"a|nobody"}']
+    assert (await metrics.stub.DeleteSeries(pb.DeleteSeriesRequest(selectors=selectors))).deleted == 1
+    assert ids_of_removed(await anext(watch)) == [a]
+    assert values_of((await metrics.query("cpu")).vector) == [10.0]
+    assert [server.name for server in (await metrics.stub.ListServers(pb.ListServersRequest())).servers] == ["b"]
+    # A writer that still has the id is told to register again, and gets another one.
+    response = await metrics.write([(a, 0, 1.0), (b, 0, 2.0)], registered.store_id)
+    assert (response.accepted, [error.reason for error in response.errors]) == (1, ["UNKNOWN_SERIES"])
+    assert ids_of(await metrics.register(CPU_A))[0] not in (a, b)
+    await metrics.services.stop("metrics")
+    await metrics.start()
+    assert values_of((await metrics.query("cpu")).vector) == [2.0]
+
+
+@pytest.mark.parametrize("selectors", [[], ["{}"], ['{server=~".*"}'], ['{absent!="x"}'], ["cpu", "{}"], ["cpu", "rate(cpu[5m])"]])
+async def test_deleting_without_saying_what_deletes_nothing(metrics: Metrics, selectors: list[str]) -> None:
+    registered = await metrics.register(CPU_A)
+    await metrics.write([(ids_of(registered)[0], 0, 1.0)], registered.store_id)
+    error = await refused(metrics.stub.DeleteSeries(pb.DeleteSeriesRequest(selectors=selectors)))
+    assert error.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert "selector" in error.message
+    assert values_of((await metrics.query("cpu")).vector) == [1.0]
 
 
 async def test_a_bad_selector_ends_the_watch_with_its_reason(metrics: Metrics) -> None:

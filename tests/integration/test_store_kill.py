@@ -28,6 +28,14 @@ def write_until_killed(folder: Path, first: int, acknowledgements: int) -> list[
     return numbers + [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
 
 
+def delete_and_be_killed(folder: Path, sealed: str) -> None:
+    command = [sys.executable, "-m", "tests.support.store_deleter", str(folder), sealed]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "deleted\n"
+        process.kill()
+
+
 async def test_no_acknowledged_sample_is_lost_or_doubled(tmp_path: Path) -> None:
     rng = random.Random(20)
     acknowledged: set[int] = set()
@@ -59,3 +67,16 @@ async def test_no_acknowledged_sample_is_lost_or_doubled(tmp_path: Path) -> None
         await store.close()
         assert doctor.check(tmp_path).sound
     assert seals > KILLS, "the kills are meant to hit seals too"
+
+
+async def test_a_kill_after_a_deletion_brings_nothing_back(tmp_path: Path) -> None:
+    for sealed in ("sealed", "journalled"):
+        folder = tmp_path / sealed
+        delete_and_be_killed(folder, sealed)
+        store = await EmbeddedStore.open(folder)
+        found = await store.select([], MIN_TIME_MS, MAX_TIME_MS)
+        assert {dict(labels)["__name__"] for labels in found.labels} == {"kept"}
+        assert len(store.matching([])) == 1
+        assert store.stats().block_samples + store.stats().head_samples == len(found.values)
+        await store.close()
+        assert doctor.check(folder).sound

@@ -1,5 +1,7 @@
 """What every `SampleStore` does with samples."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -233,6 +235,21 @@ async def test_deleted_series_are_gone_with_their_samples(store: SampleStore, ha
     assert await everything(store) == {memory: [(NOW_MS, 2.0)]}
     assert (await append(store, [(again, NOW_MS, 5.0)])).accepted == 1
     assert (await everything(store))[again] == [(NOW_MS, 5.0)]
+
+
+async def test_what_was_handed_over_before_a_deletion_does_not_come_back(store: SampleStore, harness: Harness) -> None:
+    cpu, memory = (await register(store, "cpu", "memory")).tolist()
+
+    async def write(number: int) -> Receipt:
+        rows = [(cpu, NOW_MS + number, 1.0), (cpu, NOW_MS - number - 1, 1.0), (memory, NOW_MS + number, 2.0)]
+        return await append(store, rows)
+
+    *receipts, deleted = await asyncio.gather(*map(write, range(20)), store.delete_series([equal("__name__", "cpu")]))
+    assert {receipt.accepted for receipt in receipts} == {3}
+    assert deleted == 1
+    store = await harness.settle(store)
+    assert await everything(store) == {memory: [(NOW_MS + number, 2.0) for number in range(20)]}
+    assert store.matching([]).tolist() == [memory]
 
 
 async def test_a_closed_store_says_so(store: SampleStore) -> None:
