@@ -109,7 +109,7 @@ async def test_a_ranking_over_all_sources(services: InProcess) -> None:
     answer = await ask(services, "top 3 servers by cpu")
     assert [list(item.servers) for item in answer.evidence] == [["tele-01"], ["own-01"], ["node-01"]]
     assert [item.expr for item in answer.evidence[:2]] == [
-        '100 - avg by (server) (cpu_usage_idle{cpu=~"cpu-total|",server="tele-01"})',
+        '100 - avg by (server) (cpu_usage_idle{cpu=~"cpu-total|",server="tele-01"} + cpu_usage_iowait{server="tele-01"})',
         'cpu{server="own-01"}',
     ]
 

@@ -69,7 +69,7 @@ async def test_one_server_has_the_figure_that_it_has_among_all() -> None:
 async def test_the_samples_behind_a_figure_are_those_of_its_series() -> None:
     store = await filled()
     window = Window(600_000, "avg")
-    expected = {("cpu", "node_exporter"): 2 * 41, ("memory", "node_exporter"): 2 * 41, ("network", "telegraf"): 2 * 41}
+    expected = {("cpu", "node_exporter"): 4 * 41, ("memory", "node_exporter"): 2 * 41, ("network", "telegraf"): 2 * 41}
     expected |= {("disk", "openmanager"): 2 * 41, ("disk", "telegraf"): 41, ("load", "otel"): 41, ("memory", "otel"): 5 * 41}
     for (concept, server), samples in expected.items():
         found = set()

@@ -28,9 +28,9 @@ EXPECTED = {
         "uptime": 7200.0,
     },
     "node_exporter": {
-        "cpu": 30.0,  # idle 0.9 and 0.5 of a second a second
+        "cpu": 30.0,  # idle or waiting for disks 0.9 and 0.5 of a second a second
         "memory": 75.0,  # 4 of 16 GB are available
-        "disk": 90.0,  # /data; /run and the snap, both full, are no disks
+        "disk": 90.0,  # of /data 180 GB are used and 20 to be had; /run and the snap, both full, are no disks
         "network": 1500.0,  # eth0 alone
         "disk_io": 3010.0,  # sda and nvme0n1; dm-0 repeats sda
         "load": 1.25,
@@ -39,7 +39,7 @@ EXPECTED = {
         "uptime": 3600.0,
     },
     "otel": {
-        "cpu": 30.0,  # idle 0.6 and 0.8
+        "cpu": 30.0,  # idle or waiting for disks 0.6 and 0.8
         "memory": 60.0,  # 6 of 10 GB; slab is part of the cache
         "disk": 80.0,  # /var; of / are 30 used and 60 free
         "network": 300.0,
@@ -61,7 +61,7 @@ EXPECTED = {
         "uptime": 60.0,
     },
     "telegraf": {
-        "cpu": 87.5,  # cpu-total is 12.5 % idle
+        "cpu": 87.5,  # in total 10 % idle and 2.5 % waiting for disks
         "memory": 44.0,
         "disk": 71.5,
         "network": 30.0,
@@ -74,7 +74,7 @@ EXPECTED = {
     "otel_shares_without_units": {"memory": 55.0, "disk": 65.0, "swap": 5.0},
     "http": {"latency": 80.0},
     "micrometer": {"latency": 200.0},  # half a second for two and a half requests
-    "small_board": {"load": 0.1, "temperature": 52.5},
+    "small_board": {"disk": 90.0, "load": 0.1, "temperature": 52.5},
 }
 
 
@@ -158,6 +158,15 @@ async def test_telegraf_without_the_tag_cpu() -> None:
     state = (await states(store))["a"]
     assert state.metrics == {"cpu": 87.5}
     assert state.expressions["cpu"] == '100 - avg by (server) (cpu_usage_idle{cpu=~"cpu-total|",server="a"})'
+
+
+async def test_modes_that_were_dropped_on_the_way_change_nothing() -> None:
+    store = MemoryStore()
+    ids = (await store.register([[("__name__", "node_cpu_seconds_total"), ("cpu", "0"), ("mode", "idle"), ("server", "a")]])).ids
+    times = np.arange(NOW_MS - 300_000, NOW_MS + 1, 15_000)
+    rows = Columns(np.repeat(ids, len(times)), times, (times - times[0]) / 1000.0 * 0.25)
+    await store.append(rows, mode=WriteMode.IMPORT, now_ms=NOW_MS)
+    assert (await states(store))["a"].metrics == pytest.approx({"cpu": 75.0})
 
 
 async def test_what_does_not_exist_or_does_nothing_has_no_figure() -> None:
