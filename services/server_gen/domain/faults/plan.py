@@ -29,7 +29,6 @@ class _Effect:
 
     fault: Fault
     timing: Timing
-    strength: float
     pulls: tuple[tuple[Pull, Reach], ...]
     start: float
     end: float
@@ -138,8 +137,6 @@ def _effect(fault: Fault, kind: Kind, timing: Timing, reached: dict[Whom, Reach]
     return _Effect(
         fault=fault,
         timing=timing,
-        # Less than in proportion, so that what is mild has to be looked for.
-        strength=fault.severity * float(np.sqrt(fault.severity)),
         pulls=tuple((pull, hurried[pull.whom]) for pull in kind.pulls if fault.severity >= pull.from_severity),
         start=fault.start,
         end=fault.stop + max(timing.recovery, timing.outage) + timing.outage + longest * hurry,
@@ -158,12 +155,17 @@ def _pull(levers: Levers, effect: _Effect, pull: Pull, reach: Reach, times: Floa
     if pull.lever in _SWITCHES:
         values[:, columns] = np.maximum(values[:, columns], strength > 0.5)
         return True
-    amount = pull.amount * effect.strength * reach.weight[wanted] * strength
+    amount = pull.amount * _strength(pull.lever, effect.fault.severity) * reach.weight[wanted] * strength
     if pull.lever in _FACTORS:
         values[:, columns] *= 1.0 + amount
     else:
         values[:, columns] += amount
     return True
+
+
+def _strength(lever: str, severity: float) -> float:
+    """Less than in proportion to severity, so that what is mild has to be looked for; for factors still less, since queues exaggerate."""
+    return severity * severity if lever in _FACTORS else severity * float(np.sqrt(severity))
 
 
 def _indexed(reach: Reach, index: NDArray[np.intp]) -> Reach:

@@ -149,7 +149,7 @@ class Graph:
         """Machines are put on hosts as they join, `_SERVERS_OF_A_HOST` to a host of the site."""
         site = [place for place, server in enumerate(self.servers) if server.site == self.servers[root].site]
         first = site.index(root) // _SERVERS_OF_A_HOST * _SERVERS_OF_A_HOST
-        return {place: (0, 0.85) for place in site[first : first + _SERVERS_OF_A_HOST] if place != root}
+        return {place: (1, 0.85) for place in site[first : first + _SERVERS_OF_A_HOST] if place != root}
 
     def _front(self, root: int) -> list[int]:
         site = self.servers[root].site

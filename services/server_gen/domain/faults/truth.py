@@ -26,10 +26,14 @@ _STEP_SECONDS: Final = 10.0
 _DENSE_STEPS: Final = 90
 """The first quarter of an hour is looked at closely, as that is where symptoms follow one another."""
 _SPARSE_STEPS: Final = 60
+_END_STEPS: Final = 9
+"""What a fault ends with, such as a restart, may be short."""
 _BEFORE_SECONDS: Final = 3600.0
 _BEFORE_STEPS: Final = 40
 _BAND: Final = 4.0
 """Half width of the usual band, in standard deviations of the hour before."""
+_SIGMA_OF_MEDIAN: Final = 1.4826
+"""Standard deviation of a normal distribution relative to its median absolute deviation."""
 _LEAST_SHARE: Final = 0.03
 """Half width of the usual band relative to its middle, at least: smaller changes nobody would call a symptom."""
 _LEAST_OF_UNIT: Final = {
@@ -115,7 +119,7 @@ def truth_of(
 
 def _symptoms(fault: Fault, without: Simulation, with_it: Simulation, end: float) -> list[Symptom]:
     before = fault.start - np.linspace(_BEFORE_SECONDS, _STEP_SECONDS, _BEFORE_STEPS)
-    times = _times(fault.start, end)
+    times = _times(fault.start, fault.stop, end)
     # The step before the fault stays in both, as that is what the first increase of a counter is measured from.
     beginning = np.concatenate([before[-1:], times])
     healthy = without.over(np.concatenate([before, times]))
@@ -125,7 +129,9 @@ def _symptoms(fault: Fault, without: Simulation, with_it: Simulation, end: float
     missing = (np.isnan(disturbed) & ~np.isnan(healthy))[:, 1:]
     off = np.nan_to_num(_rates(disturbed, beginning) - _rates(healthy, beginning))[:, 1:]
     off[missing] = 0.0
-    seen = missing | (np.abs(off) > half_width[:, None, :])
+    # Two counters that are rounded down differ by up to one, even where the rates are the same.
+    rounding = 2.0 / np.diff(beginning)[None, :, None] * _ROUNDED[:, None, None]
+    seen = missing | (np.abs(off) > half_width[:, None, :] + rounding)
     gone = missing[ROW["cpu"]]
     symptoms = []
     for place, server in enumerate(without.servers):
@@ -143,13 +149,13 @@ def _end(plan: Plan) -> float:
     return max(span.end for spans in plan.spans().values() for span in spans)
 
 
-def _times(start: float, end: float) -> Floats:
-    """Moments to look at: close together at first, and the last at the end."""
-    dense = start + _STEP_SECONDS * np.arange(min(_DENSE_STEPS, math.ceil((end - start) / _STEP_SECONDS)))
-    if end <= dense[-1] + _STEP_SECONDS:
-        return dense
-    sparse = np.geomspace(dense[-1] - start + _STEP_SECONDS, end - start, _SPARSE_STEPS)
-    return np.concatenate([dense, start + np.ceil(sparse / _STEP_SECONDS) * _STEP_SECONDS])
+def _times(start: float, stop: float, end: float) -> Floats:
+    """Moments to look at, all whole steps from the start: close together at first and around the fault's end, the last when all is over."""
+    steps = max(1, math.ceil((end - start) / _STEP_SECONDS))
+    dense = np.arange(min(_DENSE_STEPS, steps), dtype=np.float64)
+    sparse = np.ceil(np.geomspace(min(_DENSE_STEPS, steps), steps, _SPARSE_STEPS))
+    ending = math.floor((stop - start) / _STEP_SECONDS) + np.arange(_END_STEPS, dtype=np.float64)
+    return np.asarray(start + _STEP_SECONDS * np.unique(np.concatenate([dense, sparse, ending])))
 
 
 def _rates(values: Floats, times: Floats) -> Floats:
@@ -173,7 +179,8 @@ def _half_width(usual: Floats) -> Floats:
         middle = np.nanmean(usual, axis=1)
         residual = usual - middle[:, None, :]
         slope = np.nansum(residual * along, axis=1) / np.sum(along * along)
-        spread = np.nanstd(residual - slope[:, None, :] * along, axis=1)
+        # The median, as bursts before the fault say nothing about what is usual.
+        spread = _SIGMA_OF_MEDIAN * np.nanmedian(np.abs(residual - slope[:, None, :] * along), axis=1)
     return np.asarray(
         np.nan_to_num(np.maximum(_BAND * spread, np.maximum(_LEAST[:, None], _LEAST_SHARES[:, None] * np.abs(middle))))
     )
@@ -189,6 +196,7 @@ def _name(metric: Metric) -> str:
 
 _NAMES: Final = tuple(_name(metric) for metric in CATALOGUE)
 _COUNTERS: Final = np.flatnonzero([metric.counter for metric in CATALOGUE])
+_ROUNDED: Final = np.array([metric.counter and metric.unit != "seconds" for metric in CATALOGUE], dtype=np.float64)
 _LEAST: Final = np.array([(_LEAST_OF_RATE if metric.counter else _LEAST_OF_UNIT)[metric.unit] for metric in CATALOGUE])
 # A share of a point in time means nothing.
 _LEAST_SHARES: Final = np.array([0.0 if metric.unit == "seconds" and not metric.counter else _LEAST_SHARE for metric in CATALOGUE])
