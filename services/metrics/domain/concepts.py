@@ -33,7 +33,7 @@ class Formula:
     Attributes:
         source: who sends such series: openmanager, node_exporter and so on.
         kind: a gauge, counters whose rates are summed, or anything else.
-        selectors: of all its series, each once.
+        selectors: of all its series.
         template: PromQL that gives one element a server, whose one label is `server`.
     """
 
@@ -98,7 +98,16 @@ def _counters(selectors: Sequence[str]) -> tuple[tuple[str, ...], str]:
 
 
 def _expression(template: str) -> tuple[tuple[str, ...], str]:
-    return tuple(dict.fromkeys(_SELECTOR.findall(template))), template
+    selectors = {
+        text: (text.partition("{")[0], set(text[:-1].partition("{")[2].split(","))) for text in _SELECTOR.findall(template)
+    }
+    # A selector that only adds matchers to another one picks none but series that the other has.
+    narrower = {
+        text
+        for text, (name, matchers) in selectors.items()
+        if any(name == other and matchers > fewer for other, fewer in selectors.values())
+    }
+    return tuple(text for text in selectors if text not in narrower), template
 
 
 _READERS: Final[Mapping[FormulaKind, Callable[..., tuple[tuple[str, ...], str]]]] = {

@@ -69,13 +69,12 @@ async def test_one_server_has_the_figure_that_it_has_among_all() -> None:
 async def test_the_samples_behind_a_figure_are_those_of_its_series() -> None:
     store = await filled()
     window = Window(600_000, "avg")
-    expected = {("cpu", "node_exporter"): 4 * 41, ("memory", "node_exporter"): 2 * 41, ("network", "telegraf"): 2 * 41}
+    expected = {("cpu", "node_exporter"): 8 * 41, ("memory", "node_exporter"): 2 * 41, ("network", "telegraf"): 2 * 41}
     expected |= {("disk", "openmanager"): 2 * 41, ("disk", "telegraf"): 41, ("load", "otel"): 41, ("memory", "otel"): 5 * 41}
     for (concept, server), samples in expected.items():
-        found = set()
-        for formula in known().measure(concept).formulas:
-            found |= set((await value(store, samples_of(formula, server, window))).values())
-        assert found == {float(samples)}, (concept, server)
+        formulas = known().measure(concept).formulas
+        told = [formula for formula in formulas if await value(store, of_server(formula, server, window))]
+        assert list((await value(store, samples_of(told[0], server, window))).values()) == [float(samples)], (concept, server)
 
 
 async def test_a_sum_of_rates_is_what_the_counters_grew_by() -> None:

@@ -28,7 +28,7 @@ EXPECTED = {
         "uptime": 7200.0,
     },
     "node_exporter": {
-        "cpu": 30.0,  # idle or waiting for disks 0.9 and 0.5 of a second a second
+        "cpu": 30.0,  # busy 0.1 and 0.5 of a second a second, waiting for disks left out
         "memory": 75.0,  # 4 of 16 GB are available
         "disk": 90.0,  # of /data 180 GB are used and 20 to be had; /run and the snap, both full, are no disks
         "network": 1500.0,  # eth0 alone
@@ -39,7 +39,7 @@ EXPECTED = {
         "uptime": 3600.0,
     },
     "otel": {
-        "cpu": 30.0,  # idle or waiting for disks 0.6 and 0.8
+        "cpu": 30.0,  # busy 0.4 and 0.2
         "memory": 60.0,  # 6 of 10 GB; slab is part of the cache
         "disk": 80.0,  # /var; of / are 30 used and 60 free
         "network": 300.0,
@@ -158,6 +158,14 @@ async def test_telegraf_without_the_tag_cpu() -> None:
     state = (await states(store))["a"]
     assert state.metrics == {"cpu": 87.5}
     assert state.expressions["cpu"] == '100 - avg by (server) (cpu_usage_idle{cpu=~"cpu-total|",server="a"})'
+
+
+@pytest.mark.parametrize("source", ["node_exporter", "otel"])
+async def test_a_server_that_has_just_begun_to_report_is_not_called_busy(source: str) -> None:
+    """A rate over five minutes of one minute of samples is too low by far; a share of two such rates is right."""
+    store = MemoryStore()
+    await send(store, source, "new", now_ms=NOW_MS, seconds=60)
+    assert (await states(store))["new"].metrics["cpu"] == pytest.approx(30.0)
 
 
 async def test_modes_that_were_dropped_on_the_way_change_nothing() -> None:
