@@ -13,8 +13,11 @@ from services.server_gen.domain.physics import Flow
 from services.server_gen.domain.roles import DAY, HOUR
 
 _PAGE: Final = 4096.0
-_SWAP_FROM_MEMORY: Final = 0.72
-_SWAP_PER_MEMORY: Final = 0.35
+_SWAP_IDLE_FROM: Final = 0.5
+_SWAP_IDLE: Final = 0.08
+"""Pages that nobody has used for long go first, when there is no need yet."""
+_SWAP_SHORT_FROM: Final = 0.85
+_SWAP_SHORT: Final = 0.9
 _MAX_SWAP_BYTES: Final = 8 * 2.0**30
 _FILL_SECONDS: Final = 0.8 * DAY
 """Work after which the caches of a service are half full."""
@@ -23,6 +26,8 @@ _PAGES_SHARE: Final = 0.82
 """Most of the memory that nobody uses holds files that were read."""
 _FULL_EVERY: Final = 7.0
 """Collections of which one is thorough; the others leave a little more behind each time."""
+_POOL_IDLE: Final = 0.35
+"""Part of the pooled connections that stay open when nobody comes."""
 _SLOW_FROM: Final = 0.35
 _SLOW_HEIGHT: Final = 8.0
 
@@ -56,9 +61,10 @@ def figures(
     def put(key: str, values: Floats) -> None:
         out[ROW[key]] = values
 
-    memory_wanted = _memory_share(machines, moment, happening, work_since_start, levers)
+    memory_wanted = _memory_share(machines, moment, loads[1], work_since_start, levers)
     memory = np.clip(memory_wanted, 0.01, 0.997)
-    swap = np.clip(_SWAP_PER_MEMORY * (memory_wanted - _SWAP_FROM_MEMORY), 0.0, 1.0)
+    idle_pages = _SWAP_IDLE * np.maximum(memory_wanted - _SWAP_IDLE_FROM, 0.0)
+    swap = np.minimum(idle_pages + _SWAP_SHORT * np.maximum(memory_wanted - _SWAP_SHORT_FROM, 0.0), 1.0)
     swap_total = np.floor(np.minimum(of["memory_bytes"] / 8.0, _MAX_SWAP_BYTES) / _PAGE) * _PAGE
     disk = np.clip(_disk_share(machines, moment) + levers.disk, 0.0, 1.0)
     disk_available = _PAGE * np.floor((1.0 - disk) * of["disk_bytes"] / _PAGE)
@@ -85,7 +91,8 @@ def figures(
 
     chance = 1.0 + noises["latency"].value(times)
     slow = np.maximum(noises["slow"].value(times) - _SLOW_FROM, 0.0)
-    connections = np.rint(of["pooled"] * of["cores"] * (1.0 - levers.down) + happening.in_flight * chance)
+    kept_open = of["pooled"] * of["cores"] * (1.0 - levers.down) * (_POOL_IDLE + (1.0 - _POOL_IDLE) * happening.asked)
+    connections = np.rint(kept_open + happening.in_flight * chance)
     established = connections + 14.0
     serves = of["requests"] > 0.0
     answers = serves & (levers.down < 0.5)
@@ -115,8 +122,8 @@ def figures(
     return out
 
 
-def _memory_share(machines: Machines, moment: Moment, happening: Flow, work: Floats, levers: Levers) -> Floats:
-    """What is needed, what work takes, what caches keep, and garbage until it is collected."""
+def _memory_share(machines: Machines, moment: Moment, load: Floats, work: Floats, levers: Levers) -> Floats:
+    """What is needed, what the work of the last minutes takes, what caches keep, and garbage until it is collected."""
     of = machines.of
     work = np.maximum(work, 0.0)
     filled = work / (work + _FILL_SECONDS)
@@ -124,7 +131,7 @@ def _memory_share(machines: Machines, moment: Moment, happening: Flow, work: Flo
     turn = np.floor(turns)
     thorough = (turn - _FULL_EVERY * np.floor(turn / _FULL_EVERY)) / _FULL_EVERY
     garbage = of["memory_saw"] * (0.75 * (turns - turn) + 0.6 * thorough)
-    busy = np.minimum(happening.utilisation, 1.0)
+    busy = np.minimum(load / of["cores"], 1.0)
     usual = of["memory_base"] + of["memory_fill"] * filled + of["memory_work"] * busy + garbage
     return usual + machines.noises["memory"].value(moment.times) + levers.memory
 

@@ -43,16 +43,17 @@ class Flow:
         rates: of the counters, by their keys in the catalogue.
         utilisation: demand for processors relative to what there is; above 1 when there is not enough.
         latency_ms: mean time of a request, before chance.
+        asked: requests that arrive, relative to the average.
         waiting: requests that wait for the narrow place.
         in_flight: requests that are being served or wait.
         runnable: processes that run, want to run, or wait for the disk.
         blocked: those of them that wait for the disk.
-        share: of the requests, relative to the average, that the machine was asked to serve.
     """
 
     rates: dict[str, Floats]
     utilisation: Floats
     latency_ms: Floats
+    asked: Floats
     waiting: Floats
     in_flight: Floats
     runnable: Floats
@@ -160,6 +161,7 @@ def flow(machines: Machines, drive: Drive, levers: Levers) -> Flow:
         },
         utilisation=utilisation,
         latency_ms=latency,
+        asked=offered,
         waiting=of["backlog"] * per_second * service_seconds * pool_wait,
         in_flight=per_second * 1e-3 * latency,
         runnable=running(machines, work + other, available) + blocked,

@@ -168,7 +168,7 @@ QUEUE: Final = Role(
 )  # fmt: skip
 STORAGE: Final = Role(
     "storage", (Hardware(8, 32, 4000), Hardware(8, 64, 8000), Hardware(16, 64, 8000)), swing=0.45, base_cpu=0.03, utilisation=0.18,
-    system_share=0.55, pool_utilisation=0.26, lanes=4, requests=15, service_ms=9.0, errors=5e-5, pooled=10, backlog=1,
+    system_share=0.55, pool_utilisation=0.26, lanes=4, requests=15, service_ms=9.0, errors=5e-5, pooled=10, backlog=8,
     received=1.5e6, transmitted=2.2e6, read=3.7e6, written=2.7e6, disk_share=0.8,
     memory_base=0.40, memory_work=0.08, memory_fill=0.08, memory_saw=0.0, collect_hours=1.0,
     disk_base=0.54, disk_growth=0.24, rotation_days=21, jobs=(_CRON, _BACKUP),
@@ -187,7 +187,7 @@ BATCH: Final = Role(
 )  # fmt: skip
 MONITORING: Final = Role(
     "monitoring", _MEDIUM, swing=0.12, base_cpu=0.04, utilisation=0.20, system_share=0.25,
-    pool_utilisation=0.2, lanes=4, requests=10, service_ms=15.0, errors=1e-4, pooled=12, backlog=1,
+    pool_utilisation=0.2, lanes=4, requests=10, service_ms=15.0, errors=1e-4, pooled=12, backlog=20,
     received=7e5, transmitted=2e5, read=2.5e5, written=9e5, disk_share=0.25,
     memory_base=0.44, memory_work=0.10, memory_fill=0.08, memory_saw=0.05, collect_hours=2.0,
     disk_base=0.44, disk_growth=0.16, rotation_days=14,

@@ -15,10 +15,13 @@ from services.server_gen.domain.moments import Moments, counted
 from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.physics import REST, flow
 from services.server_gen.domain.recent import recent_loads
+from services.server_gen.domain.roles import DAY
 from services.server_gen.domain.roster import VirtualServer
 
 _CHUNK: Final = 8192
 """Servers times times that are computed at once: what stays in the processor's cache."""
+_CHUNK_SECONDS: Final = 32 * DAY
+"""Times that lie further apart are computed apart, as the work between them would have to be summed up."""
 
 
 class Simulation:
@@ -55,9 +58,14 @@ class Simulation:
         """
         out = np.empty((len(CATALOGUE), len(self.servers), len(times)))
         if self.servers:
+            times = np.asarray(times, dtype=np.float64)
             step = max(1, _CHUNK // len(self.servers))
-            for first in range(0, len(times), step):
-                self._fill(out[:, :, first : first + step], np.asarray(times[first : first + step], dtype=np.float64))
+            first = 0
+            while first < len(times):
+                near = int(np.searchsorted(times, times[first] + _CHUNK_SECONDS))
+                last = min(first + step, near)
+                self._fill(out[:, :, first:last], times[first:last])
+                first = last
         return out.swapaxes(1, 2)
 
     def _fill(self, out: Floats, times: Floats) -> None:
