@@ -1,21 +1,29 @@
 """The virtual fleet over gRPC."""
 
-import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
+from typing import Final
 
 import numpy as np
 
-from openmanager.common.v1 import label_pb2
 from openmanager.server_gen.v1 import server_gen_pb2 as pb
 from openmanager.server_gen.v1 import server_gen_pb2_grpc
+from services.common import paging
 from services.common.clock import Clock
-from services.common.errors import InvalidArgumentError
-from services.server_gen.domain.fleet import Fleet
-from services.server_gen.domain.roster import VirtualServer
-from services.server_gen.domain.simulation import GAUGES, METRICS, Simulation
+from services.common.errors import FieldError, InvalidArgumentError
+from services.common.pools.pool import Pool
+from services.server_gen import wire
+from services.server_gen.domain.fleet import Fleet, PlannedFault
+from services.server_gen.domain.history import Part, past_range, read_history
+from services.server_gen.domain.snapshot import Snapshot
+from services.server_gen.domain.truths import Truths
+from services.server_gen.domain.watching import COMPUTE_SECONDS, Step, Watch, interval_ms
+from services.server_gen.series import Definitions, range_columns, series_ids, step_columns
 
-MIN_INTERVAL_SECONDS = 1.0
-MAX_INTERVAL_SECONDS = 3600.0
+HISTORY_STEP_SECONDS: Final = 60.0
+MAX_AHEAD_SECONDS: Final = 31 * 86_400.0
+_SERIES_AT_ONCE: Final = 200_000
+"""Definitions in one message; each takes some 140 bytes, and a message may have 64 MiB."""
+_LIST: Final = "faults"
 
 
 class ServerGenServicer(server_gen_pb2_grpc.ServerGenServiceServicer):
@@ -25,8 +33,10 @@ class ServerGenServicer(server_gen_pb2_grpc.ServerGenServiceServicer):
     beside them.
     """
 
-    def __init__(self, fleet: Fleet, clock: Clock, interval_seconds: float) -> None:
+    def __init__(self, fleet: Fleet, truths: Truths, pool: Pool, clock: Clock, interval_seconds: float) -> None:
         self._fleet = fleet
+        self._truths = truths
+        self._pool = pool
         self._clock = clock
         self._interval_seconds = interval_seconds
 
@@ -34,87 +44,120 @@ class ServerGenServicer(server_gen_pb2_grpc.ServerGenServiceServicer):
         """Adds one server; see Fleet.grow."""
         believed_size = request.current_count if request.HasField("current_count") else None
         growth = await self._fleet.grow(believed_size=believed_size, reset=request.reset)
-        response = pb.GenerateServerResponse(current_count=growth.size, target_count=self._fleet.target_size)
+        response = pb.GenerateServerResponse(current_count=len(growth.snapshot.servers), target_count=self._fleet.target_size)
         if growth.server is not None:
-            time_seconds = self._step(self._interval_seconds)
-            response.server.CopyFrom(_messages(Simulation(self._fleet.seed, [growth.server]), time_seconds)[0])
+            response.server.CopyFrom((await self._with_figures(growth.snapshot, len(growth.snapshot.servers) - 1))[0])
         return response
 
     async def GetFleetStatus(self, _request: pb.GetFleetStatusRequest, _context: object) -> pb.GetFleetStatusResponse:
         """Tells the size, and every server with its figures."""
-        servers = _messages(self._fleet.simulation, self._step(self._interval_seconds))
+        snapshot = await self._fleet.current()
+        servers = await self._with_figures(snapshot)
         return pb.GetFleetStatusResponse(current_count=len(servers), target_count=self._fleet.target_size, servers=servers)
 
     async def ResetFleet(self, _request: pb.ResetFleetRequest, _context: object) -> pb.ResetFleetResponse:
-        """Removes every server."""
-        return pb.ResetFleetResponse(removed=await self._fleet.empty(), target_count=self._fleet.target_size)
+        """Removes every server and every fault."""
+        emptied = await self._fleet.empty()
+        return pb.ResetFleetResponse(removed=emptied.removed, target_count=self._fleet.target_size, generation=emptied.generation)
+
+    async def GetFleet(self, _request: pb.GetFleetRequest, _context: object) -> pb.GetFleetResponse:
+        """Describes the fleet."""
+        snapshot = await self._fleet.current()
+        return await self._pool.run(COMPUTE_SECONDS, wire.fleet_message, snapshot, self._fleet.world, self._fleet.target_size)
 
     async def WatchFleetSamples(
         self, request: pb.WatchFleetSamplesRequest, _context: object
     ) -> AsyncIterator[pb.WatchFleetSamplesResponse]:
-        """Sends the present step at once, then every step as its time comes."""
-        interval = self._interval_seconds
-        if request.HasField("interval"):
-            interval = request.interval.ToNanoseconds() / 1e9
-        if not MIN_INTERVAL_SECONDS <= interval <= MAX_INTERVAL_SECONDS:
-            limits = f"{MIN_INTERVAL_SECONDS:g} to {MAX_INTERVAL_SECONDS:g} s"
-            raise InvalidArgumentError(
-                f"an interval of {interval:g} s is not possible; ask for {limits}", reason="INVALID_INTERVAL"
-            )
-        defined: set[int] = set()
-        time_seconds = self._step(interval)
-        while True:
-            yield _samples(self._fleet.simulation, time_seconds, defined)
-            await self._clock.sleep(time_seconds + interval - self._clock.now())
-            # After a stall the newest step is sent, not all that were missed.
-            time_seconds = max(time_seconds + interval, self._step(interval))
+        """Sends the first step at once, then every step as its time comes."""
+        interval = wire.seconds_of(request.interval) if request.HasField("interval") else self._interval_seconds
+        start = wire.seconds_of(request.start) if request.HasField("start") else None
+        speed = request.speed if request.HasField("speed") else None
+        definitions = Definitions()
+        async for step in Watch(self._fleet, self._pool, self._clock, interval_ms(interval), start, speed).steps():
+            for message in await self._pool.run(COMPUTE_SECONDS, _step_messages, step, definitions):
+                yield message
 
-    def _step(self, interval_seconds: float) -> float:
-        return math.floor(self._clock.now() / interval_seconds) * interval_seconds
+    async def ReadFleetHistory(
+        self, request: pb.ReadFleetHistoryRequest, _context: object
+    ) -> AsyncIterator[pb.ReadFleetHistoryResponse]:
+        """Sends the past part by part."""
+        step = wire.seconds_of(request.step) if request.HasField("step") else HISTORY_STEP_SECONDS
+        steps = past_range(wire.seconds_of(request.start), wire.seconds_of(request.end), step, self._clock.now())
+        generation = request.generation if request.HasField("generation") else None
+        definitions = Definitions()
+        async for part in read_history(self._fleet, self._pool, steps, request.servers, generation):
+            yield await self._pool.run(COMPUTE_SECONDS, _part_message, part, definitions)
+
+    async def InjectFault(self, request: pb.InjectFaultRequest, _context: object) -> pb.InjectFaultResponse:
+        """Plans a fault."""
+        return pb.InjectFaultResponse(fault=await self._told(await self._fleet.inject(wire.fault_wish(request))))
+
+    async def ListFaults(self, request: pb.ListFaultsRequest, _context: object) -> pb.ListFaultsResponse:
+        """Lists faults with their truth, the latest start first."""
+        if request.page_size < 0:
+            raise _wrong("page_size", "is below 0", "INVALID_PAGE_SIZE")
+        size = paging.page_size(request.page_size)
+        after = paging.read_token(request.page_token, _LIST, float, str)
+        start = wire.seconds_of(request.start) if request.HasField("start") else None
+        end = wire.seconds_of(request.end) if request.HasField("end") else None
+        if end is not None and end > self._clock.now() + MAX_AHEAD_SECONDS:
+            raise _wrong("end", "is more than 31 days ahead", "INVALID_TIME_RANGE")
+        if start is not None and end is not None and start >= end:
+            raise _wrong("end", "is not after the start", "INVALID_TIME_RANGE")
+        snapshot, faults = await self._truths.between(start, end, cancelled=request.cancelled)
+        if after is not None:
+            faults = [fault for fault in faults if [fault.start, fault.id] < after]
+        page = faults[:size]
+        truths = await self._truths.of(snapshot, page)
+        now = self._clock.now()
+        return pb.ListFaultsResponse(
+            faults=[wire.fault_message(fault, truth, now) for fault, truth in zip(page, truths, strict=True)],
+            next_page_token=paging.write_token(_LIST, page[-1].start, page[-1].id) if len(faults) > size else "",
+        )
+
+    async def CancelFault(self, request: pb.CancelFaultRequest, _context: object) -> pb.CancelFaultResponse:
+        """Withdraws a fault."""
+        return pb.CancelFaultResponse(fault=await self._told(await self._fleet.cancel(request.id)))
+
+    async def _told(self, planned: PlannedFault) -> pb.Fault:
+        (truth,) = await self._truths.of(planned.snapshot, [planned.fault])
+        return wire.fault_message(planned.fault, truth, self._clock.now())
+
+    async def _with_figures(self, snapshot: Snapshot, first: int = 0) -> list[pb.VirtualServer]:
+        """The servers from this place on, with the figures of the present step."""
+        milliseconds = interval_ms(self._interval_seconds)
+        time_seconds = int(self._clock.now() * 1000 // milliseconds) * milliseconds / 1000
+
+        def compute() -> list[pb.VirtualServer]:
+            figures = snapshot.figures(np.array([time_seconds]))[:, 0]
+            return wire.server_messages(snapshot.servers[first:], figures[:, first:], time_seconds)
+
+        return await self._pool.run(COMPUTE_SECONDS, compute)
 
 
-def _messages(simulation: Simulation, time_seconds: float) -> list[pb.VirtualServer]:
-    """Every server of the simulation with its gauges."""
-    figures = simulation.at(time_seconds)
-    messages = []
-    for column, server in enumerate(simulation.servers):
-        message = pb.VirtualServer(id=server.id, hostname=server.hostname, role=server.role.name, location=server.site.name)
-        for name, value in zip(GAUGES, figures[: len(GAUGES), column].tolist(), strict=True):
-            if not math.isnan(value):
-                message.metrics[name] = value
-        message.time.FromNanoseconds(round(time_seconds * 1e9))
-        messages.append(message)
+def _step_messages(step: Step, definitions: Definitions) -> list[pb.WatchFleetSamplesResponse]:
+    """The step in one message; what is too much to define in it comes in messages before."""
+    snapshot = step.snapshot
+    ids, columns = step_columns(series_ids(snapshot.servers), step.time_ms, step.figures)
+    new = definitions.new(snapshot.generation, snapshot.servers, ids)
+    starts = range(0, max(1, len(new)), _SERIES_AT_ONCE)
+    messages = [
+        pb.WatchFleetSamplesResponse(
+            series=new[at : at + _SERIES_AT_ONCE], generation=snapshot.generation, server_count=len(snapshot.servers)
+        )
+        for at in starts
+    ]
+    messages[-1].samples.CopyFrom(columns)
     return messages
 
 
-def _samples(simulation: Simulation, time_seconds: float, defined: set[int]) -> pb.WatchFleetSamplesResponse:
-    """One step of the fleet; `defined` are the series that this stream has had, and is brought up to date."""
-    figures = simulation.at(time_seconds)
-    metric, column = np.nonzero(~np.isnan(figures))
-    index = np.array([server.index for server in simulation.servers], dtype=np.uint64)
-    ids = index[column] * np.uint64(len(METRICS)) + metric.astype(np.uint64) + np.uint64(1)
-    new = [row for row, series_id in enumerate(ids.tolist()) if series_id not in defined]
-    defined.update(ids[new].tolist())
-    return pb.WatchFleetSamplesResponse(
-        series=[_definition(int(ids[row]), METRICS[metric[row]], simulation.servers[column[row]]) for row in new],
-        samples=label_pb2.SampleColumns(
-            series_ids=ids.astype("<u8").tobytes(),
-            timestamps_ms=np.full(len(ids), round(time_seconds * 1000), dtype="<i8").tobytes(),
-            values=figures[metric, column].astype("<f8").tobytes(),
-        ),
+def _part_message(part: Part, definitions: Definitions) -> pb.ReadFleetHistoryResponse:
+    ids, columns = range_columns(series_ids(part.servers), part.times_ms, part.figures)
+    generation = part.snapshot.generation
+    return pb.ReadFleetHistoryResponse(
+        series=definitions.new(generation, part.servers, ids), samples=columns, generation=generation
     )
 
 
-def _definition(series_id: int, metric: str, server: VirtualServer) -> label_pb2.SeriesDefinition:
-    labels = {
-        "__name__": metric,
-        "fleet": "demo",
-        "role": server.role.name,
-        "server": server.hostname,
-        "site": server.site.name,
-    }
-    return label_pb2.SeriesDefinition(id=series_id, labels=_labels(labels.items()))
-
-
-def _labels(pairs: Iterable[tuple[str, str]]) -> list[label_pb2.Label]:
-    return [label_pb2.Label(name=name, value=value) for name, value in sorted(pairs)]
+def _wrong(field: str, message: str, reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"{field} {message}", reason=reason, fields=[FieldError(field, message)])

@@ -1,0 +1,108 @@
+"""The fleet as it is at one moment, and how it is made."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Final
+
+from services.server_gen.domain.faults.fault import Fault
+from services.server_gen.domain.faults.plan import Plan
+from services.server_gen.domain.faults.reach import Graph
+from services.server_gen.domain.faults.scenario import Scenario
+from services.server_gen.domain.faults.truth import Truth, truth_of
+from services.server_gen.domain.noise import Floats
+from services.server_gen.domain.ports import FleetRecord
+from services.server_gen.domain.roster import VirtualServer, roster
+from services.server_gen.domain.simulation import Simulation
+
+HISTORY_SECONDS: Final = 14 * 86_400.0
+"""How long before its beginning the fleet has a past in which the scenario already happened."""
+FORESIGHT_SECONDS: Final = 2 * 86_400.0
+"""How far ahead the faults of the scenario are known to the simulation."""
+_WORLD: Final = 2
+"""Raised whenever the same seed gives other samples than the release before."""
+
+
+class Snapshot:
+    """Servers, faults and simulation that belong together; a change of the fleet makes another one.
+
+    Attributes:
+        record: what makes the fleet the one that it is.
+        servers: in the order they were added.
+        graph: who depends on whom.
+        plan: all faults that act, those of the scenario and those that were injected.
+        injected: faults that were injected on servers of this fleet, cancelled ones included.
+        foreseen: Unix time up to which the faults of the scenario are in the plan.
+    """
+
+    def __init__(
+        self,
+        record: FleetRecord,
+        graph: Graph,
+        plan: Plan,
+        injected: tuple[Fault, ...],
+        foreseen: float,
+        simulate: Callable[[Sequence[VirtualServer], Plan], Simulation],
+    ) -> None:
+        self.record = record
+        self.graph = graph
+        self.servers = graph.servers
+        self.plan = plan
+        self.injected = injected
+        self.foreseen = foreseen
+        self._simulate = simulate
+        self._whole = simulate(self.servers, plan)
+        self._computing = threading.Lock()
+
+    @property
+    def generation(self) -> int:
+        """Names the fleet."""
+        return self.record.generation
+
+    def figures(self, times: Floats) -> Floats:
+        """Figures of all servers at Unix times float64[m], ascending: float64[len(CATALOGUE), m, n]. Any thread may ask."""
+        with self._computing:
+            return self._whole.over(times)
+
+    def part(self, servers: Sequence[VirtualServer]) -> Simulation:
+        """The same simulation for some of the servers, for one thread alone."""
+        return self._simulate(servers, self.plan)
+
+
+class World:
+    """What samples follow from, besides what is kept of the fleet.
+
+    Args:
+        seed: of the simulation.
+        scenario: whose faults befall the fleet.
+        holidays: dates on which people stay at home besides public holidays.
+    """
+
+    def __init__(self, seed: int, scenario: Scenario, holidays: Sequence[date] = ()) -> None:
+        self.seed = seed
+        self.scenario = scenario
+        self.holidays = tuple(sorted(holidays))
+        self.fingerprint: str = hashlib.sha256(repr((_WORLD, seed, scenario, self.holidays)).encode()).hexdigest()
+
+    def snapshot(self, record: FleetRecord, faults: Sequence[Fault], now: float) -> Snapshot:
+        """The fleet of this record, with these injected faults. Takes up to a second for thousands of servers."""
+        graph = Graph(roster(record.size))
+        # A smaller target may have taken the server of a fault away.
+        injected = tuple(fault for fault in faults if fault.server in graph.place)
+        foreseen = now + FORESIGHT_SECONDS
+        of_scenario = self.scenario_faults(record, graph.servers, record.epoch - HISTORY_SECONDS, foreseen)
+        plan = Plan(self.seed, graph.servers, [*of_scenario, *injected], graph)
+        return Snapshot(record, graph, plan, injected, foreseen, self._simulate)
+
+    def scenario_faults(self, record: FleetRecord, servers: Sequence[VirtualServer], start: float, end: float) -> list[Fault]:
+        """The faults of the scenario that are under way or pass somewhere in [start, end), from the fleet's past on."""
+        start = max(start, record.epoch - HISTORY_SECONDS)
+        return self.scenario.faults(record.epoch, servers, start, end) if start < end else []
+
+    def truth(self, snapshot: Snapshot, fault: Fault) -> Truth:
+        """What is really the matter with one fault. Takes tens of milliseconds."""
+        return truth_of(fault, self.seed, snapshot.servers, snapshot.graph, self.holidays)
+
+    def _simulate(self, servers: Sequence[VirtualServer], plan: Plan) -> Simulation:
+        return Simulation(self.seed, servers, plan, self.holidays)
