@@ -113,8 +113,9 @@ class Figures:
             missing = [server.name for server in facts.within(scope) if server.name not in values]
             if values and not missing:
                 break  # no other source could add a figure
-            # A source that only few servers may need is asked for these alone.
-            asked = Scope(tuple(missing)) if values and len(missing) <= _FEW else scope
+            # A source that only few servers may need is asked for these alone; roles and sites are matched by the series' own labels.
+            named = values and len(missing) <= _FEW and not (scope.roles or scope.sites)
+            asked = Scope(tuple(missing)) if named else scope
             result = await facts.reader.query(series_of(formula, asked, window), facts.time_ms)
             found: dict[str, list[float]] = {}
             for sample in result.samples:
