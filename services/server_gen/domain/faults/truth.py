@@ -15,6 +15,7 @@ from services.server_gen.domain.faults.kinds import KINDS
 from services.server_gen.domain.faults.plan import Plan, reached_servers
 from services.server_gen.domain.faults.reach import Graph
 from services.server_gen.domain.faults.timing import seeds_of, timing_of
+from services.server_gen.domain.levers import Levers, Span
 from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.roster import VirtualServer
 from services.server_gen.domain.simulation import Simulation
@@ -25,9 +26,14 @@ _MOST_SERVERS: Final = 50
 _STEP_SECONDS: Final = 10.0
 _DENSE_STEPS: Final = 90
 """The first quarter of an hour is looked at closely, as that is where symptoms follow one another."""
-_SPARSE_STEPS: Final = 60
+_SPARSE_STEPS: Final = 45
 _END_STEPS: Final = 9
 """What a fault ends with, such as a restart, may be short."""
+_RATE_SECONDS: Final = 60.0
+"""The increase of counters is measured over at most this long."""
+_WATCHED_SECONDS: Final = 180.0
+_SKIPPED_SECONDS: Final = 7200.0
+"""Longer stretches that are not looked at are left out; many short ones would cost more than they save."""
 _BEFORE_SECONDS: Final = 3600.0
 _BEFORE_STEPS: Final = 40
 _BAND: Final = 4.0
@@ -109,28 +115,58 @@ def truth_of(
     if fault.server in graph.place and fault.stop > fault.start:
         touched = [graph.servers[place] for place in reached_servers(fault, seed, graph)[:_MOST_SERVERS]]
         plan = Plan(seed, servers, [fault], graph)
-        symptoms = _symptoms(
-            fault, Simulation(seed, touched, holidays=holidays), Simulation(seed, touched, plan, holidays), _end(plan)
-        )
+        times = _times(fault.start, fault.stop, max(span.end for spans in plan.spans().values() for span in spans))
+        without = Simulation(seed, touched, holidays=holidays)
+        symptoms = _symptoms(without, Simulation(seed, touched, _Watched(plan, times), holidays), times)
     symptoms.sort(key=lambda symptom: (symptom.onset, symptom.server != fault.server))
     shown = dict.fromkeys([fault.server, *(symptom.server for symptom in symptoms)])
     return Truth(kind.cause.format(server=fault.server), timing.ramp, tuple(shown), tuple(symptoms))
 
 
-def _symptoms(fault: Fault, without: Simulation, with_it: Simulation, end: float) -> list[Symptom]:
-    before = fault.start - np.linspace(_BEFORE_SECONDS, _STEP_SECONDS, _BEFORE_STEPS)
-    times = _times(fault.start, fault.stop, end)
-    # The step before the fault stays in both, as that is what the first increase of a counter is measured from.
-    beginning = np.concatenate([before[-1:], times])
-    healthy = without.over(np.concatenate([before, times]))
+class _Watched:
+    """Disturbances as far as they matter for what is looked at: counters need not be added up over days of which nobody asks.
+
+    Args:
+        plan: the disturbances.
+        times: that are looked at, ascending, each with the minute before it.
+    """
+
+    def __init__(self, plan: Plan, times: Floats) -> None:
+        self._plan = plan
+        apart = np.flatnonzero(np.diff(times) > _SKIPPED_SECONDS)
+        starts, ends = np.concatenate([times[:1], times[apart + 1]]), np.concatenate([times[apart], times[-1:]])
+        self._windows = [
+            Span(start - _WATCHED_SECONDS, end + 1.0) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def spans(self) -> dict[int, Sequence[Span]]:
+        """The plan's, cut to what is looked at."""
+        cut: dict[int, Sequence[Span]] = {}
+        for server, spans in self._plan.spans().items():
+            both = [(max(span.start, seen.start), min(span.end, seen.end)) for span in spans for seen in self._windows]
+            cut[server] = [Span(start, end) for start, end in both if start < end]
+        return cut
+
+    def levers(self, times: Floats, servers: Sequence[int]) -> Levers:
+        """The plan's."""
+        return self._plan.levers(times, servers)
+
+
+def _symptoms(without: Simulation, with_it: Simulation, times: Floats) -> list[Symptom]:
+    before = times[0] - np.linspace(_BEFORE_SECONDS, _STEP_SECONDS, _BEFORE_STEPS)
+    # Each time is preceded by one that the increase of counters is measured from: the one before it, or one a minute before.
+    far = np.flatnonzero(np.diff(times) > _RATE_SECONDS) + 1
+    beginning = np.insert(np.concatenate([before[-1:], times]), far + 1, times[far] - _RATE_SECONDS)
+    looked = np.isin(beginning, times)
+    healthy = without.over(np.concatenate([before[:-1], beginning]))
     disturbed = with_it.over(beginning)
     half_width = _half_width(_rates(healthy[:, :_BEFORE_STEPS], before))
     healthy = healthy[:, _BEFORE_STEPS - 1 :]
-    missing = (np.isnan(disturbed) & ~np.isnan(healthy))[:, 1:]
-    off = np.nan_to_num(_rates(disturbed, beginning) - _rates(healthy, beginning))[:, 1:]
+    missing = (np.isnan(disturbed) & ~np.isnan(healthy))[:, looked]
+    off = np.nan_to_num(_rates(disturbed, beginning) - _rates(healthy, beginning))[:, looked]
     off[missing] = 0.0
     # Two counters that are rounded down differ by up to one, even where the rates are the same.
-    rounding = 2.0 / np.diff(beginning)[None, :, None] * _ROUNDED[:, None, None]
+    rounding = 2.0 / np.diff(beginning)[None, looked[1:], None] * _ROUNDED[:, None, None]
     seen = missing | (np.abs(off) > half_width[:, None, :] + rounding)
     gone = missing[ROW["cpu"]]
     symptoms = []
@@ -142,11 +178,6 @@ def _symptoms(fault: Fault, without: Simulation, with_it: Simulation, end: float
             first = present[row].argmax()
             symptoms.append(Symptom(server.hostname, _NAMES[row], float(times[first]), int(np.sign(off[row, first, place]))))
     return symptoms
-
-
-def _end(plan: Plan) -> float:
-    """When nothing is left of a plan's faults."""
-    return max(span.end for spans in plan.spans().values() for span in spans)
 
 
 def _times(start: float, stop: float, end: float) -> Floats:

@@ -98,6 +98,14 @@ def test_what_each_kind_is_known_by() -> None:
     assert "node_disk_read_bytes_total" in metrics(truth("backup_window"), FAULTS["backup_window"])
 
 
+def test_a_fault_of_a_month_shows_what_one_of_an_hour_shows_and_nothing_that_is_not_there() -> None:
+    month = 30 * 86_400.0
+    short, long = truth("slow_query"), truth("slow_query", seconds=month)
+    soon = START + 600.0
+    assert [s for s in long.symptoms if s.onset < soon] == [s for s in short.symptoms if s.onset < soon]
+    assert metrics(truth("clock_skew", seconds=month), FAULTS["clock_skew"]) == {"node_timex_offset_seconds", "node_time_seconds"}
+
+
 def test_a_silent_machine_is_one_symptom() -> None:
     (symptom,) = truth("agent_gap").symptoms
     assert (symptom.metric, symptom.direction, symptom.onset) == (ALL_SERIES, 0, START)
