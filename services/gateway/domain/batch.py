@@ -1,7 +1,7 @@
 """Samples on their way to the store: columns for those that can be stored, and a word about each that cannot."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -67,6 +67,26 @@ class SampleBatch:
         """The sample in the request that held the value of this row."""
         return row if self.sample_index is None else int(self.sample_index[row])
 
+    def only_finite(self) -> "SampleBatch":
+        """The batch with NaN and infinities refused, for a format that has no way to mean them."""
+        finite = np.isfinite(self.values)
+        if finite.all():
+            return self
+        wrong, kept = np.flatnonzero(~finite), np.flatnonzero(finite)
+        errors = [
+            SampleError(self.index_of(row), "NOT_FINITE", f"value {float(self.values[row])!r} is not a finite number")
+            for row in wrong[: MAX_ERRORS - len(self.errors)].tolist()
+        ]
+        return replace(
+            self,
+            numbers=self.numbers[kept],
+            timestamps_ms=self.timestamps_ms[kept],
+            values=self.values[kept],
+            sample_index=kept if self.sample_index is None else self.sample_index[kept],
+            rejected=self.rejected + len(wrong),
+            errors=(*self.errors, *errors),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -105,22 +125,19 @@ class BatchBuilder:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(SampleError(index, reason, message))
 
-    def build(self, *, only_finite: bool, batch_id: str = "", is_history: bool = False) -> SampleBatch:
-        """The batch.
-
-        Args:
-            only_finite: refuse NaN and infinities, for a format that has no way to mean them.
-            batch_id: as the caller named it.
-            is_history: whether samples may be of any age within retention.
-        """
-        numbers, times = np.array(self.numbers, np.int64), np.array(self.timestamps_ms, np.int64)
-        values, index = _doubles(self.values), np.array(self.sample_index, np.int64)
-        finite = np.isfinite(values)
-        if only_finite and not finite.all():
-            for row in np.flatnonzero(~finite).tolist():
-                self.refuse(int(index[row]), "NOT_FINITE", f"value {float(values[row])!r} is not a finite number")
-            numbers, times, values, index = numbers[finite], times[finite], values[finite], index[finite]
-        return SampleBatch(self.series, numbers, times, values, index, self.rejected, tuple(self.errors), batch_id, is_history)
+    def build(self, *, batch_id: str = "", is_history: bool = False) -> SampleBatch:
+        """The batch; see its attributes."""
+        return SampleBatch(
+            self.series,
+            np.array(self.numbers, np.int64),
+            np.array(self.timestamps_ms, np.int64),
+            _doubles(self.values),
+            np.array(self.sample_index, np.int64),
+            self.rejected,
+            tuple(self.errors),
+            batch_id,
+            is_history,
+        )
 
 
 def _doubles(values: list[float]) -> FloatColumn:

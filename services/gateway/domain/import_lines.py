@@ -40,7 +40,7 @@ def parse_lines(body: bytes, series: SeriesTable) -> SampleBatch:
             batch.refuse(index, "INVALID_JSON", f"line {index + 1} is no JSON: {error}")
         except BadSampleError as error:
             batch.refuse(index, error.reason, error.message)
-    return batch.build(only_finite=True, is_history=True)
+    return batch.build(is_history=True).only_finite()
 
 
 def _add_line(batch: BatchBuilder, index: int, line: Any) -> None:

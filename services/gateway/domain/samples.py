@@ -48,7 +48,7 @@ def parse_batch(document: object, now_ms: int, series: SeriesTable) -> SampleBat
         except BadSampleError as error:
             metrics = sample.get("metrics") if type(sample) is dict else None
             batch.refuse(index, error.reason, error.message, max(1, len(metrics)) if type(metrics) is dict else 1)
-    return batch.build(only_finite=True, batch_id=batch_id)
+    return batch.build(batch_id=batch_id).only_finite()
 
 
 def _batch_id(document: object) -> str:

@@ -18,11 +18,11 @@ class SeriesGroup:
 
     Attributes:
         labels: those of its series but the name.
-        numbers: number of the series by name; every name in it has been checked.
+        numbers: number of the series by its name as the format writes it; every name in it has been checked.
     """
 
     labels: SeriesLabels
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[Any, int] = field(default_factory=dict)
 
 
 class SeriesTable:

@@ -46,12 +46,20 @@ def fields(data: bytes, at: int, end: int) -> Iterator[Field]:
         WireError: on the way, where the bytes are no message.
     """
     while at < end:
-        tag, at = varint(data, at, end)
+        tag = data[at]
+        if tag < 0x80:  # as nearly all are: one byte, for which a call would cost more than the rest
+            at += 1
+        else:
+            tag, at = varint(data, at, end)
         number, kind = tag >> 3, tag & 7
         if not 0 < number < 1 << 29:
             raise WireError(f"{number} is no number of a field")
         if kind == BYTES:
-            size, begin = varint(data, at, end)
+            size = data[at] if at < end else 0x80
+            if size < 0x80:
+                begin = at + 1
+            else:
+                size, begin = varint(data, at, end)
             at = begin + size
         elif kind == VARINT:
             begin = at

@@ -80,7 +80,10 @@ def series_labels(pairs: Iterable[tuple[str, str]], *, host_name: str = "") -> S
     if len(kept) > MAX_LABELS:
         raise BadSampleError("INVALID_LABELS", f"{len(kept)} labels; at most {MAX_LABELS} are taken, the server among them")
     for name, value in kept:
-        if len(name) + 3 * len(value) > MAX_LABEL_BYTES and len(name) + len(value.encode("utf-8", "surrogatepass")) > MAX_LABEL_BYTES:
+        if (
+            len(name) + 3 * len(value) > MAX_LABEL_BYTES
+            and len(name) + len(value.encode("utf-8", "surrogatepass")) > MAX_LABEL_BYTES
+        ):
             raise BadSampleError("INVALID_LABELS", f"label {name[:100]!r} is longer than {MAX_LABEL_BYTES} bytes")
     kept.sort()
     return tuple(kept)

@@ -17,7 +17,8 @@ _TIMESERIES: Final = 1
 _METADATA: Final = 3
 _SAMPLES: Final = 2
 _IGNORED: Final = {3: "exemplar", 4: "histogram"}
-_VALUE: Final, _TIMESTAMP = 1, 2
+_VALUE: Final = 1
+_TIMESTAMP: Final = 2
 _DOUBLE: Final = struct.Struct("<d")
 
 
