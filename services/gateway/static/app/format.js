@@ -24,14 +24,15 @@ export function scaled(value) {
   return `${value.toFixed(Math.abs(value) < 10 && step ? 1 : 0)} ${steps[step]}`;
 }
 
-// Sizes as hardware is sold: memory by powers of 1024, disks by powers of 1000.
-export function size(bytes, base = 1000) {
+// Sizes of memory and disks.
+export function size(bytes) {
+  const steps = ["B", "KiB", "MiB", "GiB", "TiB"];
   let step = 0;
-  while (bytes >= base && step < 4) {
-    bytes /= base;
+  while (bytes >= 1024 && step < steps.length - 1) {
+    bytes /= 1024;
     step += 1;
   }
-  return `${bytes.toFixed(bytes < 10 && !Number.isInteger(bytes) ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
+  return `${bytes.toFixed(bytes < 10 && !Number.isInteger(bytes) ? 1 : 0)} ${steps[step]}`;
 }
 
 // A length of time in its largest fitting unit.

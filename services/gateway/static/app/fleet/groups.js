@@ -11,7 +11,7 @@ const FIGURES = ["cpu", "memory", "disk"];
 const TROUBLES = ["critical", "warning", "unknown"];
 
 export function specText({ cores, memory_bytes, disk_bytes }) {
-  return `${cores} ${t("cores")} · ${size(memory_bytes, 1024)} · ${size(disk_bytes)}`;
+  return `${cores} ${t("cores")} · ${size(memory_bytes)} · ${size(disk_bytes)}`;
 }
 
 function Host({ host, other, onFault }) {
