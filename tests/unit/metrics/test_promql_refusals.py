@@ -1,5 +1,7 @@
 """What is refused, and how: text that is not PromQL or not supported, text that would harm the process, queries too large."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -23,33 +25,23 @@ READER = load('cpu{server="a"} 0+1x20\ncpu{server="b"} 0+1x20')
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no expression"),
-        ("sum((", "unclosed"),
-        ("cpu{", "brace"),
-        ("foo(cpu)", "foo"),
-        ("rate(cpu)", "matrix"),
-        ("sum(1)", "vector"),
-        ("1 == 2", "BOOL"),
-        ("cpu[5m] + 1", "binary"),
-        ("{}", "at least one non-empty matcher"),
+        ("", "1:1: parse error: no expression found in input"),
+        ("{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"),
         ('{server=~".*"}', "at least one non-empty matcher"),
-        ('{server!~".+"}', "at least one non-empty matcher"),
-        ('cpu{server=~"("}', "regular expression"),
-        ('cpu{server=~"(?=a)"}', "regular expression"),
-        ('cpu{server=~"a++"}', "bad repetition"),
-        ("info(cpu)", "function info is not supported"),
-        ("limitk(2, cpu)", "aggregation limitk is not supported"),
-        ('cpu{a="1" or b="2"}', "'or' between label matchers is not supported"),
-        ("cpu + fill(0) cpu", "fill is not supported"),
-        ("cpu @ -1", "@ modifier"),
-        ("cpu @ 1e300", "parse error"),
-        ("cpu offset 200y", "100 years"),
-        ('cpu{server="a', "position 12"),
-        ("cpu\r+ 1", "carriage return"),
+        ('cpu{server=~"("}', "1:5: parse error: error parsing regexp: "),
+        ("histogram_sum(cpu)", 'native histograms and "histogram_sum" are not supported'),
+        ("info(cpu)", 'unknown function with name "info"'),
+        ("limitk(2, cpu)", 'unknown function with name "limitk"'),
+        ('cpu{a="1" or b="2"}', 'unexpected identifier "or" in label matching'),
+        ("cpu @ 1e300", "timestamp out of bounds for @ modifier: 1000"),
+        ("cpu offset 300y", "duration out of range"),
+        ("cpu +\n\n  cpu cpu", '3:7: parse error: unexpected identifier "cpu"'),
+        ("서 + cpu", "1:1: parse error: unexpected character: '서'"),
+        ('"서버" cpu', '1:10: parse error: unexpected identifier "cpu"'),
     ],
 )
 def test_bad_text_is_refused_with_a_reason(text: str, message: str) -> None:
-    with pytest.raises(BadDataError, match=message) as caught:
+    with pytest.raises(BadDataError, match=re.escape(message)) as caught:
         parse(text)
     assert isinstance(caught.value, InvalidArgumentError)
     assert caught.value.reason == "BAD_DATA"
@@ -66,7 +58,11 @@ def test_bad_text_is_refused_with_a_reason(text: str, message: str) -> None:
         "[" * 10_000,
         '"\n"' + "(" * 10_000 + '"',  # a line break ends no string: what follows must not be taken for its text
         "# `\r" + "(" * 10_000 + "1" + ")" * 10_000 + "`",
-        "cpu @ # a comment\n -1",
+        "+".join('{a=~"\\\\w{9}"}' for _ in range(201)),
+        "cpu[" * 1_000,
+        "sum by (" * 1_000,
+        "\\" * 60_000,
+        "0" * 60_000 + "x",
         "a" * 100_000,
         "{" + ",".join(['a=~"\\\\w{1000}"'] * 4_000) + "}",
     ],

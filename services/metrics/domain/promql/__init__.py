@@ -5,10 +5,10 @@ newest sample of the last 5 minutes, both ends included. What is not supported i
 """
 
 from services.metrics.domain.promql.errors import BadDataError, ExecutionError, QueryTooLargeError
-from services.metrics.domain.promql.expressions import Expression, ValueType, value_type
-from services.metrics.domain.promql.parser import parse, parse_selector
 from services.metrics.domain.promql.plan import SelectorUse, selectors_of
 from services.metrics.domain.promql.query import evaluate_instant, evaluate_range
+from services.metrics.domain.promql.syntax.expressions import Expression, ValueType, value_type
+from services.metrics.domain.promql.syntax.parser import parse, parse_selector
 from services.metrics.domain.promql.values import (
     LOOKBACK_MS,
     InstantResult,

@@ -7,10 +7,10 @@ import numpy as np
 
 from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray, ValueArray
 from services.metrics.domain.promql.errors import ExecutionError, QueryTooLargeError
-from services.metrics.domain.promql.expressions import Aggregation
 from services.metrics.domain.promql.label_functions import check_label_name, with_label
 from services.metrics.domain.promql.over_time import quantiles_of_sorted
 from services.metrics.domain.promql.rows import compact, group_by_key
+from services.metrics.domain.promql.syntax.expressions import Aggregation
 from services.metrics.domain.promql.values import IndexArray, Rows, Value
 
 
@@ -28,6 +28,7 @@ def aggregate(node: Aggregation, rows: Rows, parameter: Value | None, *, max_cel
         QueryTooLargeError: the result has more than `max_cells` cells.
     """
     if node.operator == "count_values":
+        check_label_name(str(parameter), 'invalid label name "{}"')
         return _count_values(node, rows, str(parameter), max_cells)
     keys, group = group_by_key(_group_key(node, labels) for labels in rows.labels)
     if not keys:
@@ -79,7 +80,9 @@ def _stdvar(values: ValueArray, present: MaskArray, starts: IndexArray) -> Value
     """Population variance: mean first, then the squares around it."""
     sizes = np.diff(starts, append=len(values))
     distance = values - np.repeat(_avg(values, present, starts), sizes, axis=0)
-    return _sum(distance * distance, present, starts) / _count(values, present, starts)
+    counts = _count(values, present, starts)
+    # A value by itself does not vary, be it infinite or NaN.
+    return np.where(counts == 1, 0.0, _sum(distance * distance, present, starts) / counts)
 
 
 def _stddev(values: ValueArray, present: MaskArray, starts: IndexArray) -> ValueArray:
@@ -135,13 +138,14 @@ def _extremes(rows: Rows, order: IndexArray, starts: IndexArray, wanted: ValueAr
 
 def _count_values(node: Aggregation, rows: Rows, label: str, max_cells: int) -> Rows:
     """How many series have each value; the value becomes a label."""
-    check_label_name(label)
     cells: dict[Labels, ValueArray] = {}
     steps = rows.values.shape[1]
     by_value = Aggregation(node.operator, node.expr, None, node.without, node.labels if node.without else (*node.labels, label))
     for labels, values, present in zip(rows.labels, rows.values, rows.present, strict=True):
-        for value in np.unique(values[present]):
-            same = present & (np.isnan(values) if np.isnan(value) else values == value)
+        # By their bits, because 0 and -0 are written differently; all kinds of NaN are one.
+        bits = np.where(np.isnan(values), np.nan, values).view(np.int64)
+        for value_bits in np.unique(bits[present]):
+            same, value = present & (bits == value_bits), value_bits.view(np.float64)
             key = _group_key(by_value, with_label(labels, label, format_value(float(value))))
             cells.setdefault(key, np.zeros(steps))[same] += 1
             if len(cells) * steps > max_cells:
@@ -167,5 +171,11 @@ def check_count(parameter: ValueArray) -> None:
     Raises:
         ExecutionError: it is not.
     """
-    if not np.all(np.abs(parameter) < 2.0**63):
-        raise ExecutionError("the parameter of topk and bottomk must be a number below 2^63")
+    wrong = parameter[~(np.abs(parameter) < 2.0**63)]
+    if len(wrong):
+        raise ExecutionError(f"Scalar value {go_number(float(wrong[0]))} overflows int64")
+
+
+def go_number(value: float) -> str:
+    """A number as error messages have it: shortest, with an exponent from 1e21 on."""
+    return np.format_float_scientific(value, trim="-", exp_digits=2) if 1e21 <= abs(value) < np.inf else format_value(value)

@@ -8,7 +8,10 @@ from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray, MatchOp
 from services.metrics.domain.promql import functions, operators
 from services.metrics.domain.promql.aggregation import aggregate, check_count
 from services.metrics.domain.promql.errors import QueryTooLargeError
-from services.metrics.domain.promql.expressions import (
+from services.metrics.domain.promql.matching import set_operation, vector_vector
+from services.metrics.domain.promql.plan import Fetch, Plan
+from services.metrics.domain.promql.rows import compact, to_matrix, unique
+from services.metrics.domain.promql.syntax.expressions import (
     Aggregation,
     Binary,
     Call,
@@ -20,9 +23,6 @@ from services.metrics.domain.promql.expressions import (
     Subquery,
     VectorSelector,
 )
-from services.metrics.domain.promql.matching import set_operation, vector_vector
-from services.metrics.domain.promql.plan import Fetch, Plan
-from services.metrics.domain.promql.rows import compact, to_matrix, unique
 from services.metrics.domain.promql.values import LOOKBACK_MS, Matrix, QueryLimits, Rows, Value, Windows, without_name
 from services.metrics.domain.promql.windows import is_stale, positions
 
@@ -36,7 +36,6 @@ def evaluate(plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits) 
         limits: bound of every intermediate result.
 
     Raises:
-        BadDataError: a regular expression that is not supported.
         ExecutionError: a parameter has an impossible value, two series have the same labels, or vectors cannot be matched.
         QueryTooLargeError: an intermediate result has more than `limits.max_cells` cells.
     """

@@ -7,10 +7,12 @@ import numpy as np
 
 from services.metrics.domain.ports import MaskArray, TimeArray, ValueArray
 from services.metrics.domain.promql import label_functions, over_time, rates
+from services.metrics.domain.promql.errors import BadDataError, ExecutionError
 from services.metrics.domain.promql.histogram import histogram_quantile
 from services.metrics.domain.promql.math_functions import CALENDAR, ELEMENTWISE, clamp
 from services.metrics.domain.promql.patterns import check_pattern
 from services.metrics.domain.promql.rows import compact, merge_same, unique
+from services.metrics.domain.promql.smoothing import holt_winters
 from services.metrics.domain.promql.values import Grid, Rows, Value, Windows, without_name
 
 OVER_TIME: Final[Mapping[str, Callable[..., ValueArray]]] = {
@@ -37,16 +39,18 @@ RATES: Final[Mapping[str, Callable[..., Grid]]] = {
     "idelta": rates.idelta,
     "deriv": rates.deriv,
     "predict_linear": rates.predict_linear,
+    "holt_winters": holt_winters,
 }
 """Functions that have a value for every window with two samples."""
 
-_VECTOR_FUNCTIONS: Final = frozenset({"clamp", "sort", "sort_desc", "label_replace", "label_join", "histogram_quantile"})
+_VECTOR_FUNCTIONS: Final = frozenset({"clamp", "label_replace", "label_join", "histogram_quantile"})
+SORTING: Final = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
 _SCALAR_FUNCTIONS: Final = frozenset({"time", "pi", "scalar", "vector"})
 SYNTACTIC: Final = frozenset({"absent", "absent_over_time", "timestamp"})
 
 FUNCTIONS: Final = (
     frozenset(OVER_TIME) | frozenset(RATES) | frozenset(ELEMENTWISE) | frozenset(CALENDAR)
-    | _VECTOR_FUNCTIONS | _SCALAR_FUNCTIONS | SYNTACTIC
+    | SORTING | _VECTOR_FUNCTIONS | _SCALAR_FUNCTIONS | SYNTACTIC
 )  # fmt: skip
 
 
@@ -59,7 +63,6 @@ def call(name: str, arguments: Sequence[Value], times_ms: TimeArray) -> Value:
         times_ms: i64[steps].
 
     Raises:
-        BadDataError: a regular expression that is not supported.
         ExecutionError: an argument has an impossible value, or the result would have one label set twice.
     """
     windows = next((argument for argument in arguments if isinstance(argument, Windows)), None)
@@ -97,15 +100,15 @@ def _of_rows(name: str, rows: Rows, arguments: Sequence[Value]) -> Value:
             return np.where(alone, np.where(rows.present, rows.values, 0.0).sum(axis=0), np.nan)
         case "sort" | "sort_desc":
             return _sorted(rows, descending=name == "sort_desc")
+        case "sort_by_label" | "sort_by_label_desc":
+            return _sorted_by_label(rows, texts, descending=name == "sort_by_label_desc")
         case "label_replace":
-            target, template, source, pattern = texts
-            label_functions.check_label_name(target)
-            labels = label_functions.replace(rows.labels, target, template, source, check_pattern(pattern))
-            return merge_same(labels, rows.values, rows.present)
+            return _label_replace(rows, *texts)
         case "label_join":
             target, separator, *sources = texts
-            for label in (target, *sources):
-                label_functions.check_label_name(label)
+            for label in sources:
+                label_functions.check_label_name(label, "invalid source label name in label_join(): {}")
+            label_functions.check_label_name(target, "invalid destination label name in label_join(): {}")
             return merge_same(label_functions.join(rows.labels, target, separator, sources), rows.values, rows.present)
         case "histogram_quantile":
             return histogram_quantile(numbers[0], rows)
@@ -115,6 +118,16 @@ def _of_rows(name: str, rows: Rows, arguments: Sequence[Value]) -> Value:
         case _:
             function = CALENDAR[name] if name in CALENDAR else ELEMENTWISE[name]
             return _nameless(rows, function(rows.values, *numbers))
+
+
+def _label_replace(rows: Rows, target: str, template: str, source: str, pattern: str) -> Rows:
+    try:
+        compiled = check_pattern(pattern)
+    except BadDataError as error:
+        raise ExecutionError(f"invalid regular expression in label_replace(): {pattern}") from error
+    label_functions.check_label_name(target, "invalid destination label name in label_replace(): {}")
+    labels = label_functions.replace(rows.labels, target, template, source, compiled)
+    return merge_same(labels, rows.values, rows.present)
 
 
 def _nameless(rows: Rows, values: ValueArray, possible: MaskArray | bool = True) -> Rows:
@@ -128,6 +141,15 @@ def _sorted(rows: Rows, *, descending: bool) -> Rows:
         return rows
     values = rows.values[:, 0]
     order = np.lexsort((-values if descending else values, np.isnan(values)))
+    return Rows([rows.labels[i] for i in order], rows.values[order], rows.present[order])
+
+
+def _sorted_by_label(rows: Rows, names: Sequence[str], *, descending: bool) -> Rows:
+    """Ordered by the values of labels, numbers in them by size; then by all labels."""
+    if rows.values.shape[1] != 1:
+        return rows
+    keys = [label_functions.sorting_key(labels, names) for labels in rows.labels]
+    order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
     return Rows([rows.labels[i] for i in order], rows.values[order], rows.present[order])
 
 

@@ -54,12 +54,31 @@ def _quantile(bounds: ValueArray, counts: ValueArray, quantiles: ValueArray) -> 
     bounds, starts = np.unique(bounds, return_index=True)
     if len(bounds) < 2 or not np.isposinf(bounds[-1]):
         return np.where(usable, np.nan, outside)
-    # Bounds written differently (`1` and `1.0`) are one bucket; scraping in between may leave counts that fall: lift them.
-    counts = np.fmax.accumulate(np.add.reduceat(counts, starts, axis=0), axis=0)
+    # Bounds written differently (`1` and `1.0`) are one bucket.
+    counts = _lifted(np.add.reduceat(counts, starts, axis=0))
     total = counts[-1]
     rank = quantiles * total
-    bucket = np.minimum((counts < rank).sum(axis=0), len(bounds) - 1)
-    return np.where(usable, np.where(total > 0, _interpolate(bounds, counts, rank, bucket), np.nan), outside)
+    bucket = _first_reaching(counts, rank)
+    return np.where(usable, np.where(total == 0, np.nan, _interpolate(bounds, counts, rank, bucket)), outside)
+
+
+def _lifted(counts: ValueArray) -> ValueArray:
+    """Counts that never fall: scraping in between may leave some that do. NaN stays, and as the first one lifts nothing."""
+    lifted = np.where(np.isnan(counts), np.nan, np.fmax.accumulate(counts, axis=0))
+    return np.where(np.isnan(counts[0]), counts, lifted)
+
+
+def _first_reaching(counts: ValueArray, rank: ValueArray) -> IndexArray:
+    """First bucket but the last that reaches the rank, else the last: a binary search, so that NaN leads to the same as in Go."""
+    low = np.zeros(counts.shape[1], np.int64)
+    high = np.full(counts.shape[1], len(counts) - 1)
+    steps = np.arange(counts.shape[1])
+    while (low < high).any():
+        middle = (low + high) // 2
+        reaches = counts[middle, steps] >= rank
+        open_ = low < high
+        low, high = np.where(open_ & ~reaches, middle + 1, low), np.where(open_ & reaches, middle, high)
+    return low
 
 
 def _interpolate(bounds: ValueArray, counts: ValueArray, rank: ValueArray, bucket: IndexArray) -> ValueArray:

@@ -9,17 +9,18 @@ from services.metrics.domain.ports import Labels
 from services.metrics.domain.promql.errors import ExecutionError
 
 _LABEL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIGITS: Final = re.compile(r"([0-9]+)")
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
 
 
-def check_label_name(name: str) -> None:
+def check_label_name(name: str, complaint: str) -> None:
     """Refuse what cannot be the name of a label.
 
     Raises:
-        ExecutionError: it cannot.
+        ExecutionError: it cannot; says the complaint, with the name in place of `{}`.
     """
     if _LABEL_NAME.fullmatch(name) is None:
-        raise ExecutionError(f'invalid label name "{name}"')
+        raise ExecutionError(complaint.format(name))
 
 
 def with_label(labels: Labels, name: str, value: str) -> Labels:
@@ -46,6 +47,17 @@ def join(labels: Sequence[Labels], target: str, separator: str, sources: Sequenc
         return with_label(series, target, separator.join(values.get(source, "") for source in sources))
 
     return [one(series) for series in labels]
+
+
+def sorting_key(labels: Labels, names: Sequence[str]) -> tuple[object, ...]:
+    """Order of a series by the values of these labels, digits as numbers (`node-9` before `node-10`), then by all its labels."""
+    values = dict(labels)
+    return (*(_natural(values.get(name, "")) for name in names), labels)
+
+
+def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    # A number comes before a text where one stands against the other.
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
 
 
 def _expand(template: str, found: Any) -> str:

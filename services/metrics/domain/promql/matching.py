@@ -10,10 +10,11 @@ import numpy as np
 
 from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray
 from services.metrics.domain.promql.errors import ExecutionError, QueryTooLargeError
-from services.metrics.domain.promql.expressions import Binary, Cardinality, Matching
 from services.metrics.domain.promql.label_functions import with_label
 from services.metrics.domain.promql.operators import apply, drops_name
 from services.metrics.domain.promql.rows import compact, group_by_key, merge_same
+from services.metrics.domain.promql.syntax.expressions import Binary, Cardinality, Matching
+from services.metrics.domain.promql.syntax.quoting import labels_text
 from services.metrics.domain.promql.values import IndexArray, Rows, without_name
 
 
@@ -94,11 +95,19 @@ def _pairs(matching: Matching, many: Rows, one: Rows, max_cells: int) -> tuple[I
 def _check_one_side(matching: Matching, one: Rows, steps: MaskArray, side: str) -> None:
     """Series of the "one" side must differ in signature at the steps (bool[steps]) at which there is anything to meet."""
     keys, group = group_by_key(signature(matching, labels) for labels in one.labels)
-    if len(keys) < len(one.labels) and _meet_twice(group, one.present & steps):
-        raise ExecutionError(
-            f"found duplicate series for the match group on the {side} hand-side of the operation; "
-            "many-to-many matching not allowed: matching labels must be unique on one side"
-        )
+    if len(keys) == len(one.labels) or not _meet_twice(group, present := one.present & steps):
+        return
+    # The first step at which two meet, and there the first two, are told.
+    for step in np.flatnonzero(present.any(axis=0)).tolist():
+        earlier: dict[int, int] = {}
+        for row in np.flatnonzero(present[:, step]).tolist():
+            other = earlier.setdefault(int(group[row]), row)
+            if other != row:
+                series = f"[{labels_text(one.labels[row])}, {labels_text(one.labels[other])}]"
+                raise ExecutionError(
+                    f"found duplicate series for the match group {labels_text(keys[group[row]])} on the {side} hand-side of the "
+                    f"operation: {series};many-to-many matching not allowed: matching labels must be unique on one side"
+                )
 
 
 def _meet_twice(group: IndexArray, present: MaskArray) -> bool:

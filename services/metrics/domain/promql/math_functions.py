@@ -25,15 +25,16 @@ def round_to(values: ValueArray, nearest: ValueArray | float = 1.0) -> ValueArra
 
 def clamp(values: ValueArray, lowest: ValueArray, highest: ValueArray) -> ValueArray:
     """Values kept within bounds."""
-    return np.maximum(lowest, np.minimum(highest, values))
+    return _clamp_min(_clamp_max(values, highest), lowest)
 
 
 def _clamp_min(values: ValueArray, lowest: ValueArray) -> ValueArray:
-    return np.maximum(values, lowest)
+    # An infinity that decides wins over NaN, as in Go's math.Max.
+    return np.where(np.isposinf(values) | np.isposinf(lowest), np.inf, np.maximum(values, lowest))
 
 
 def _clamp_max(values: ValueArray, highest: ValueArray) -> ValueArray:
-    return np.minimum(values, highest)
+    return np.where(np.isneginf(values) | np.isneginf(highest), -np.inf, np.minimum(values, highest))
 
 
 def _calendar(part: Callable[[ValueArray], ValueArray]) -> Elementwise:

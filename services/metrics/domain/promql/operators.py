@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from services.metrics.domain.ports import MaskArray, ValueArray
-from services.metrics.domain.promql.expressions import Binary
 from services.metrics.domain.promql.rows import merge_same
+from services.metrics.domain.promql.syntax.expressions import Binary
 from services.metrics.domain.promql.values import Grid, Rows, without_name
 
 ARITHMETIC: Final[Mapping[str, Callable[[ValueArray, ValueArray], ValueArray]]] = {

@@ -16,8 +16,23 @@ _CHUNK_CELLS: Final = 4_000_000
 
 
 def sum_over_time(windows: Windows) -> ValueArray:
-    """Sum of the samples."""
-    return reduce(np.add, windows.values, windows.low, windows.high, 0.0)
+    """Sum of the samples; where they may cancel each other out, the rounding errors are carried along."""
+    return _sum(windows, windows.values)
+
+
+def _sum(windows: Windows, values: ValueArray) -> ValueArray:
+    finite = values[np.isfinite(values)]
+    if not len(finite) or finite.min() >= 0 or finite.max() <= 0:
+        return reduce(np.add, values, windows.low, windows.high, 0.0)
+    total, lost = fold((values, np.zeros(len(values))), _add_exactly, windows.low, windows.high, (0.0, 0.0))
+    return np.where(np.isfinite(total), total + lost, total)
+
+
+def _add_exactly(left: State, _left_size: Count, right: State, _right_size: Count) -> State:
+    """Sum, and what its rounding lost (Knuth's TwoSum), of two neighbouring blocks."""
+    total = left[0] + right[0]
+    kept = total - left[0]
+    return total, left[1] + right[1] + ((left[0] - (total - kept)) + (right[0] - kept))
 
 
 def avg_over_time(windows: Windows) -> ValueArray:
@@ -27,7 +42,7 @@ def avg_over_time(windows: Windows) -> ValueArray:
     if np.isinf(means).any():
         # Either an infinite sample or a sum beyond the largest float; with smaller terms the second kind comes out right.
         longest = max(int(counts.max()), 1)
-        small = reduce(np.add, windows.values / longest, windows.low, windows.high, 0.0) / (counts / longest)
+        small = _sum(windows, windows.values / longest) / (counts / longest)
         means = np.where(np.isinf(means), small, means)
     return means
 
@@ -82,7 +97,7 @@ def quantile_over_time(windows: Windows, quantiles: ValueArray) -> ValueArray:
     """The quantile of each window, interpolated; quantiles f64[steps], one an evaluation time."""
     wanted = np.broadcast_to(quantiles, windows.low.shape).ravel()
     result = np.empty(len(wanted))
-    for rows, padded, lengths in _window_chunks(windows):
+    for rows, padded, lengths in window_chunks(windows):
         result[rows] = quantiles_of_sorted(np.sort(padded, axis=1), lengths, wanted[rows])
     return result.reshape(windows.low.shape)
 
@@ -137,7 +152,7 @@ def _pick(values: ValueArray, index: IndexArray) -> ValueArray:
     return values[np.clip(index, 0, len(values) - 1)]
 
 
-def _window_chunks(windows: Windows) -> Iterator[tuple[slice, ValueArray, IndexArray]]:
+def window_chunks(windows: Windows) -> Iterator[tuple[slice, ValueArray, IndexArray]]:
     """Windows as rows of equal width, padded with NaN, in chunks of bounded size."""
     low, lengths = windows.low.ravel(), windows.counts.ravel()
     width = max(int(lengths.max(initial=0)), 1)

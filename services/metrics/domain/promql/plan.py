@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.metrics.domain.ports import TimeArray
-from services.metrics.domain.promql.expressions import (
+from services.metrics.domain.promql.syntax.expressions import (
     At,
     AtAnchor,
     Expression,

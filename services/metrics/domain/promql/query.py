@@ -13,10 +13,10 @@ from services.common.errors import ResourceExhaustedError
 from services.metrics.domain.ports import SeriesData
 from services.metrics.domain.promql.errors import BadDataError, QueryTooLargeError
 from services.metrics.domain.promql.evaluator import evaluate
-from services.metrics.domain.promql.expressions import Expression, ValueType, value_type
-from services.metrics.domain.promql.parser import parse
 from services.metrics.domain.promql.plan import Fetch, Plan
 from services.metrics.domain.promql.rows import to_matrix
+from services.metrics.domain.promql.syntax.expressions import Expression, ValueType, is_ordered, value_type
+from services.metrics.domain.promql.syntax.parser import parse
 from services.metrics.domain.promql.values import (
     DEFAULT_LIMITS,
     IndexArray,
@@ -54,7 +54,8 @@ async def evaluate_instant(
         limits: what the query may cost.
 
     Returns:
-        A `Vector`, `Scalar` or `Text`; a range selector on top gives the `Matrix` of its samples.
+        A `Vector`, `Scalar` or `Text`; a range selector on top gives the `Matrix` of its samples. Series come in the order of
+        their labels unless the expression gives them another.
 
     Raises:
         BadDataError: the expression or the time is malformed or not supported.
@@ -65,8 +66,10 @@ async def evaluate_instant(
     value, samples_read = await _run(Plan(expression, time_ms, time_ms, 1), reader, limits)
     match value:
         case Rows():
-            here = value.present[:, 0]
-            labels = [value.labels[i] for i in np.flatnonzero(here).tolist()]
+            here = np.flatnonzero(value.present[:, 0]).tolist()
+            if not is_ordered(expression):
+                here.sort(key=value.labels.__getitem__)
+            labels = [value.labels[i] for i in here]
             return InstantResult(Vector(labels, np.full(len(labels), time_ms, np.int64), value.values[here, 0]), samples_read)
         case Windows():
             return InstantResult(_samples_of(value), samples_read)
@@ -147,8 +150,9 @@ async def _run(plan: Plan, reader: Reader, limits: QueryLimits) -> tuple[Value, 
 
 
 def _samples_of(windows: Windows) -> Matrix:
-    """The samples in the only window of each series."""
-    low, counts = windows.low[:, 0], windows.counts[:, 0]
+    """The samples in the only window of each series, series in the order of their labels."""
+    order = sorted(range(len(windows.labels)), key=windows.labels.__getitem__)
+    low, counts = windows.low[order, 0], windows.counts[order, 0]
     offsets: IndexArray = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     index = np.arange(offsets[-1]) + np.repeat(low - offsets[:-1], counts)
-    return Matrix(windows.labels, offsets, windows.timestamps_ms[index], windows.values[index])
+    return Matrix([windows.labels[i] for i in order], offsets, windows.timestamps_ms[index], windows.values[index])

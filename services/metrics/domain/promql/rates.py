@@ -108,7 +108,8 @@ def _least_squares(windows: Windows) -> tuple[ValueArray, ValueArray, ValueArray
 
     seconds = (windows.timestamps_ms - _origin_ms(windows)) / 1000.0
     zeros = np.zeros(len(seconds))
-    values, reference = centre(windows.values, windows.low)
+    # No line goes through an infinite sample.
+    values, reference = centre(np.where(np.isinf(windows.values), np.nan, windows.values), windows.low)
     leaves = (seconds, values, zeros, zeros)
     mean_time, mean_value, times, products = fold(leaves, merge, windows.low, windows.high, (0.0, 0.0, 0.0, 0.0))
     return products / times, mean_time, mean_value + reference[:, None], windows.counts >= 2

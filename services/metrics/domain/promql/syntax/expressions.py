@@ -165,6 +165,23 @@ def value_type(expression: Expression) -> ValueType:
             return ValueType.VECTOR
 
 
+def is_ordered(expression: Expression) -> bool:
+    """Whether the series of an instant answer stand in an order that the expression gives them."""
+    match expression:
+        case Call(function="sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc"):
+            return True
+        case Aggregation(operator="topk" | "bottomk"):
+            return True
+        case Negation(expr=inner):
+            return is_ordered(inner)
+        case Call(arguments=arguments):
+            return any(is_ordered(argument) for argument in arguments)
+        case Binary(operator=operator, left=left, right=right) if operator != "or":
+            return is_ordered(left) or is_ordered(right)
+        case _:
+            return False
+
+
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly below; a range selector counts as a leaf."""
     match expression:

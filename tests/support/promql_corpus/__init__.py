@@ -1,0 +1,1 @@
+"""One set of series and one list of expressions for comparing our PromQL with a real Prometheus."""
