@@ -162,15 +162,21 @@ async def test_a_fault_is_injected_with_two_clicks_is_among_the_truth_and_is_wit
     await page.run("document.querySelector('dialog [data-kind=memory_leak]').click()")
     await page.until("!document.querySelector('dialog')", 60)
     await page.run("location.hash = '#/fleet/truth'")
-    is_ours = ".textContent.includes('Memory leak') && {0}.textContent.includes('api-01') && {0}.textContent.includes('not yet')"
-    row = "[...document.querySelectorAll('.beside tbody tr')].find((row) => row" + is_ours.format("row") + ")"
-    await page.until(row, 60)
+    row = "[...document.querySelectorAll('.beside tbody tr')].find((row) => row.textContent.includes('Memory leak'))"
+    await page.until(f"{row}?.textContent.includes('not yet')", 60)
+    async with open_api(stack) as api:
+        rule = await api.post(
+            "/api/v1/rules", {"name": "api-01 works", "expr": 'cpu{server="api-01"} > 0', "for_seconds": 0, "severity": "info"}
+        )
+        await page.until(f"{row}?.textContent.includes('matched')", 90)
+        await api.call("DELETE", f"/api/v1/rules/{rule['id']}")
+    assert "api-01 works" in str(await page.run(f"{row}.querySelector('.found').textContent"))
     await assert_nothing_overflows(page)
     await keep_picture(page, "virtual-fleet-truth-en")
     await page.run(
         "[...document.querySelectorAll('.fault')].find((card) => card.querySelector('button')).querySelector('button').click()"
     )
-    await page.until(f"!({row})", 60)
+    await page.until(f"{row}.textContent.includes('cancelled')", 60)
     await page.run("location.hash = '#/fleet/dependencies'")
     await page.until("document.querySelectorAll('svg .edge').length > 15")
     await assert_nothing_overflows(page)

@@ -1,7 +1,7 @@
 // Places the graph of dependencies: in layers, so that whoever calls stands above whom it calls.
 
 export const MOST_SINGLE = 60; // servers that are drawn one by one; more are drawn by role and site
-const NODE = { width: 152, height: 34 };
+const NODE = { width: 166, height: 34 };
 const GROUP = { width: 172, height: 46 };
 const GAP = { side: 14, line: 12, layer: 46, edge: 12 };
 const FEWEST = 3; // nodes a line; where fewer fit, all stand in one column and the edges beside it
