@@ -18,7 +18,7 @@ _MAX_EVERY_SECONDS: Final = 366 * 86_400.0
 _MAX_AFTER_SECONDS: Final = 366 * 86_400.0
 _MIN_EVERY_SECONDS: Final = 3600.0
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION: Final = re.compile(r"(-?\d{1,9}(?:\.\d{1,3})?)([smhd])")
+_DURATION: Final = re.compile(r"(-?[0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])")
 _FIELDS: Final = frozenset(
     (
         *("kind", "server", "role", "site", "nth", "count", "stagger"),
@@ -156,7 +156,7 @@ class EntryFields:
         if value is None:
             self._refuse("at", 'is missing: the local time of day, such as "14:05"')
             return None
-        if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d(:\d\d)?", value):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", value):
             try:
                 return time.fromisoformat(value)
             except ValueError:
@@ -202,7 +202,10 @@ class EntryFields:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else text[:80] + "…"
 
 

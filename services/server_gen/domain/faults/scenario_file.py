@@ -72,7 +72,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         raise InvalidArgumentError(f"the scenario {name} is no TOML: {error}", reason="INVALID_SCENARIO") from error
     wrong = [FieldError(key, "is not a field of a scenario") for key in document if key not in ("title", "fault")]
     title = document.get("title", "")

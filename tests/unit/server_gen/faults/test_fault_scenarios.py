@@ -184,6 +184,12 @@ def test_a_staggered_deployment_goes_from_server_to_server() -> None:
         ({"duration": "soon"}, "duration", "not 'soon'"),
         ({"duration": None}, "duration", "is missing"),
         ({"duration": True}, "duration", "must be seconds"),
+        ({"duration": float("nan")}, "duration", "must be seconds"),
+        ({"duration": float("inf")}, "duration", "from 1s to 30d"),
+        ({"duration": 10**4000}, "duration", "from 1s to 30d"),
+        ({"duration": "٣h"}, "duration", "must be seconds"),
+        ({"severity": float("nan")}, "severity", "at most 1"),
+        ({"stagger": "-1m", "server": None, "role": "web"}, "stagger", "from 0s to 1d"),
         ({"severity": 1.5}, "severity", "at most 1, not 1.5"),
         ({"severity": 0}, "severity", "above 0"),
         ({"severity": "high"}, "severity", "must be a number"),
@@ -213,6 +219,10 @@ def test_what_is_wrong_with_an_entry_is_told_by_number_and_field(fields: dict[st
     assert said in found[f"fault[2].{field}"]
 
 
+def test_a_number_that_python_would_not_write_is_told_as_well() -> None:
+    assert "thousands of digits" in wrong(entry(duration=None) + "duration = 0x" + "f" * 10_000)["fault[1].duration"]
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     found = wrong('colour = "red"\ntitle = 3\n' + entry(kind="meteor", severity=7) + entry(duration="-1s"))
     assert set(found) == {"colour", "title", "fault[1].kind", "fault[1].severity", "fault[2].duration"}
@@ -223,6 +233,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     [
         ("[[fault]", "no TOML"),
         ("a = " + "[" * 5000, "no TOML"),
+        ("a = " + "9" * 5000, "no TOML"),
         ("fault = 3", "list of tables"),
         ("[fault]\nkind = 1", "list of tables"),
         ("fault = [1, 2]", "list of tables"),
