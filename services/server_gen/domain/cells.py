@@ -1,7 +1,8 @@
 """The counters of disturbed machines: what they count more or less than undisturbed ones.
 
 Time is cut into cells of a minute. In each, a counter grows by what it would grow undisturbed, times the ratio of disturbed to
-undisturbed rate at the cell's start: so it never falls, and what has not begun changes nothing.
+undisturbed rate at the cell's start: so it never falls, and what has not begun changes nothing. Shares of time are bounded and belong
+together, so they grow evenly, at the disturbed rate at the cell's start.
 """
 
 from collections import defaultdict
@@ -18,6 +19,8 @@ from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.physics import REST, flow
 
 COUNTERS: Final = tuple(UNITS)
+_SHARES: Final = [row for row, key in enumerate(COUNTERS) if key.startswith("cpu_") or key == "disk_io_time"]
+_SCALE: Final = np.array([[UNITS[key]] for key in COUNTERS])
 _CELL_SECONDS: Final = 60.0
 _BLOCK: Final = 1440
 """Cells that are computed at once."""
@@ -32,7 +35,8 @@ class _Stretch:
 
     Attributes:
         first, end: cells from the start of Unix time, `end` exclusive.
-        ratio: of disturbed to undisturbed rate.
+        ratio: of disturbed to undisturbed rate; 0 where the counter grows evenly.
+        pace: units per second at which a counter grows evenly; 0 where it does not.
         counted: undisturbed, at the start of each cell, and of the one after the last.
         excess: what is counted besides, at the same.
         boot: Unix time of the machine's last start, at the same.
@@ -41,6 +45,7 @@ class _Stretch:
     first: int
     end: int
     ratio: Floats = field(default_factory=lambda: np.empty((len(COUNTERS), 0)))
+    pace: Floats = field(default_factory=lambda: np.empty((len(COUNTERS), 0)))
     counted: Floats = field(default_factory=lambda: np.empty((len(COUNTERS), 0)))
     excess: Floats = field(default_factory=lambda: np.empty((len(COUNTERS), 0)))
     boot: Floats = field(default_factory=lambda: np.empty(0))
@@ -50,18 +55,20 @@ class _Stretch:
         """The first cell that is not computed."""
         return self.first + int(self.ratio.shape[1])
 
-    def grow(self, ratio: Floats, counts: Floats, boot: Floats, before: tuple[Floats, float]) -> None:
-        """Take in further cells: k ratios, and counts and starts at k+1 times."""
+    def grow(self, ratio: Floats, pace: Floats, counts: Floats, boot: Floats, before: tuple[Floats, float]) -> None:
+        """Take in further cells: k ratios and paces, and counts and starts at k+1 times."""
         excess, since = (self.excess[:, -1], float(self.boot[-1])) if self.boot.size else before
         same = np.concatenate(([boot[0] == since], boot[1:] == boot[:-1]))
         # A counter that started again within a cell has grown since then, from nothing.
         growth = counts[:, 1:] - np.where(same[1:], counts[:, :-1], 0.0)
-        more = np.floor(ratio * growth) - growth
+        ends = _CELL_SECONDS * np.arange(self.next + 1.0, self.next + 1.0 + ratio.shape[1])
+        more = np.floor(ratio * growth + pace * np.where(same[1:], _CELL_SECONDS, ends - boot[1:])) - growth
         sums = np.concatenate((np.where(same[0], excess, 0.0)[:, None], more), axis=1).cumsum(axis=1)
         for reset in (np.flatnonzero(~same[1:]) + 1).tolist():
             sums[:, reset:] -= sums[:, reset - 1 : reset]
         skip = 1 if self.boot.size else 0
         self.ratio = np.concatenate((self.ratio, ratio), axis=1)
+        self.pace = np.concatenate((self.pace, pace), axis=1)
         self.counted = np.concatenate((self.counted, counts[:, skip:]), axis=1)
         self.excess = np.concatenate((self.excess, sums[:, skip:]), axis=1)
         self.boot = np.concatenate((self.boot, boot[skip:]))
@@ -116,11 +123,15 @@ class Cells:
         actual = _stack(flow(machines, moment.rate, self._levers(times, where)).rates, shape)
         # The same rates give exactly 1; a counter that stands still has no ratio.
         ratio = np.clip(np.divide(actual, usual, out=np.ones_like(usual), where=usual > 0.0), 0.0, _MAX_RATIO)[:, :, :-1]
+        moved = (ratio[_SHARES] != 1.0).any(axis=0)
+        pace = np.zeros_like(ratio)
+        pace[_SHARES] = np.where(moved, _SCALE[_SHARES, :, None] * actual[_SHARES, :, :-1], 0.0)
+        ratio[_SHARES] = np.where(moved, 0.0, 1.0)
         boots = np.broadcast_to(moment.boot, shape)
         for row, (position, number) in enumerate(stretches):
             stretch = self._stretches[position][number]
             before = self._before(position, number)
-            stretch.grow(ratio[:, row], counts[:, row], boots[row], before)
+            stretch.grow(ratio[:, row], pace[:, row], counts[:, row], boots[row], before)
 
     def _before(self, position: int, number: int) -> tuple[Floats, float]:
         if number == 0:
@@ -138,7 +149,9 @@ class Cells:
                 at = cell[inside].astype(np.intp) - stretch.first
                 same = boot[inside] == stretch.boot[at]
                 growth = counts[:, inside] - np.where(same, stretch.counted[:, at], 0.0)
-                total[:, inside] = np.where(same, stretch.excess[:, at], 0.0) + np.floor(stretch.ratio[:, at] * growth) - growth
+                seconds = times[inside] - np.where(same, _CELL_SECONDS * cell[inside], boot[inside])
+                grown = np.floor(stretch.ratio[:, at] * growth + stretch.pace[:, at] * seconds)
+                total[:, inside] = np.where(same, stretch.excess[:, at], 0.0) + grown - growth
             after = np.flatnonzero(cell >= stretch.end)
             if len(after):
                 total[:, after] = np.where(boot[after] == stretch.boot[-1], stretch.excess[:, -1:], 0.0)

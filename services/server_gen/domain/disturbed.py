@@ -112,7 +112,7 @@ class Disturbed:
             counts[:, row] += excess
             at_start[:, row] += excess_at_start
         counts[_SERVICE] = np.maximum(counts[_SERVICE] - at_start[_SERVICE], 0.0)
-        return dict(zip(COUNTERS, counts, strict=True)), moment.amount.since(start_amount).level
+        return dict(zip(COUNTERS, counts, strict=True)), machines.level(moment.amount.since(start_amount))
 
 
 def _stack(values: dict[str, Floats], shape: tuple[int, ...]) -> Floats:

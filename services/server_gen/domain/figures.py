@@ -140,5 +140,5 @@ def _disk_share(machines: Machines, moment: Moment) -> Floats:
     """Files grow with the work, and are removed on the day of the rotation."""
     of = machines.of
     since = moment.amount.since(moment.rotation_amount)
-    grown = (0.5 * since.level + 0.5 * since.one) / (of["rotation_days"] * DAY)
+    grown = (0.5 * machines.level(since) + 0.5 * since.one) / (of["rotation_days"] * DAY)
     return of["disk_base"] + of["disk_growth"] * grown

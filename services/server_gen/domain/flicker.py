@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from services.server_gen.domain.noise import Floats, Seeds, hashed, mix
 
 STEP_SECONDS: Final = 20.0
-_POINTS: Final = 64
+_POINTS: Final = 32
 _BLOCK_SECONDS: Final = STEP_SECONDS * _POINTS
 
 _KEPT: Final = 3
@@ -66,7 +66,7 @@ class Flicker:
         return here + rise * x, STEP_SECONDS * (sums.ravel()[at] + x * (here + 0.5 * rise * x))
 
     def _tables(self, blocks: Floats, height: HeightAt) -> tuple[Floats, Floats]:
-        """Points of the blocks, and the sum before each in steps: float64[n, k * 65]."""
+        """Points of the blocks, and the sum before each in steps: float64[n, k * 33]."""
         name = blocks.tobytes()
         if name not in self._kept:
             rows, count = len(self._keys), blocks.shape[1]

@@ -65,25 +65,37 @@ class Drive:
 
     Attributes:
         one: 1, or seconds.
-        level: work relative to the average.
+        people: what the people of the site ask for, relative to their average.
+        chance: what the work differs by from what they ask for.
         wander: share of the processors that comes and goes by chance.
         jobs: what planned work takes, by channel.
     """
 
     one: Floats
-    level: Floats
+    people: Floats
+    chance: Floats
     wander: Floats
     jobs: dict[str, Floats]
 
     def since(self, earlier: "Drive") -> "Drive":
-        """The integrals from an earlier time on."""
-        jobs = {channel: amount - earlier.jobs[channel] for channel, amount in self.jobs.items()}
-        return Drive(self.one - earlier.one, self.level - earlier.level, self.wander - earlier.wander, jobs)
+        """The integrals from an earlier time on; the same to the bit from any origin, as `one` and `people` are exact."""
+        return Drive(
+            self.one - earlier.one,
+            self.people - earlier.people,
+            self.chance - earlier.chance,
+            self.wander - earlier.wander,
+            {channel: amount - earlier.jobs[channel] for channel, amount in self.jobs.items()},
+        )
 
     def per(self, seconds: float) -> "Drive":
         """The average rates over a time, of integrals over it."""
-        jobs = {channel: amount / seconds for channel, amount in self.jobs.items()}
-        return Drive(self.one / seconds, self.level / seconds, self.wander / seconds, jobs)
+        return Drive(
+            self.one / seconds,
+            self.people / seconds,
+            self.chance / seconds,
+            self.wander / seconds,
+            {channel: amount / seconds for channel, amount in self.jobs.items()},
+        )
 
 
 class Machines:
@@ -158,15 +170,17 @@ class Machines:
         rates, amounts = self._jobs.run(times)
         shape = (self.size, times.shape[-1])
         elapsed = np.broadcast_to(times - since_day * DAY, shape)
-        rate = Drive(np.ones((1, 1)), self._level(1.0, people, wander), cpu, rates)
-        return rate, Drive(elapsed, self._level(elapsed, worked, wandered), cpu_sum, amounts)
+        rate = Drive(np.ones((1, 1)), people, wander, cpu, rates)
+        return rate, Drive(elapsed, worked, wandered, cpu_sum, amounts)
 
     def amount(self, times: Floats, since_day: int) -> Drive:
         """The integrals that `drive` gives, alone."""
         return self.drive(times, since_day)[1]
 
-    def _level(self, one: Floats | float, people: Floats, wander: Floats) -> Floats:
-        return self.of["share"] * ((1.0 - self.of["swing"]) * one + self.of["swing"] * people + wander)
+    def level(self, drive: Drive) -> Floats:
+        """The work of the machines relative to the average of their role, or its integral."""
+        usual = (1.0 - self.of["swing"]) * drive.one + self.of["swing"] * drive.people
+        return np.asarray(self.of["share"] * (usual + drive.chance))
 
     def _usual(self, times: Floats) -> Floats:
         """The work that people give at times float64[n or 1, k], as float64[n, k]."""

@@ -62,7 +62,7 @@ class Flow:
 
 def healthy_rates(machines: Machines, drive: Drive) -> dict[str, Floats]:
     """The rates of the counters of undisturbed machines: linear in the drive, so the drive's integrals give the counters."""
-    of, one, level, jobs = machines.of, drive.one, drive.level, drive.jobs
+    of, one, level, jobs = machines.of, drive.one, machines.level(drive), drive.jobs
     cores, requests = of["cores"], of["cores"] * of["requests"]
     work = of["utilisation"] * level
     read = cores * (of["read"] * level + jobs["read"])
@@ -95,14 +95,14 @@ def healthy_rates(machines: Machines, drive: Drive) -> dict[str, Floats]:
 
 def flow(machines: Machines, drive: Drive, levers: Levers) -> Flow:
     """What happens at the rates of `drive` with levers of shape [n, m]; with all at rest, the rates are those of `healthy_rates`."""
-    of, jobs = machines.of, drive.jobs
+    of, level, jobs = machines.of, machines.level(drive), drive.jobs
     cores, requests = of["cores"], of["cores"] * of["requests"]
-    offered = drive.level * levers.traffic * (1.0 - levers.down)
+    offered = level * levers.traffic * (1.0 - levers.down)
 
     # Processors: the work gets at least half of what there is, whatever else runs; what does not fit is refused.
     steal = np.minimum(of["steal"] + levers.steal, 0.95)
     available = 1.0 - steal
-    work = (of["utilisation"] + drive.wander / drive.level) * offered
+    work = (of["utilisation"] + drive.wander / level) * offered
     other_user = _BASE_USER * of["base_cpu"] + _JOB_USER * jobs["cpu"] + levers.cpu
     other_system = (1.0 - _BASE_USER) * of["base_cpu"] + (1.0 - _JOB_USER) * jobs["cpu"]
     other = other_user + other_system

@@ -75,7 +75,7 @@ class Simulation:
         at_start = counted(machines, moment.start_amount, moment.boot_amount)
         for key in ("requests", "errors"):
             counters[key] = np.maximum(counters[key] - at_start[key], 0.0)
-        work = moment.amount.since(moment.start_amount).level
+        work = machines.level(moment.amount.since(moment.start_amount))
         loads = recent_loads(machines, moment)
         out[:] = figures(machines, moment, flow(machines, moment.rate, REST), REST, counters, loads, moment.start, work)
         where, disturbed = self._disturbed.figures(times)

@@ -26,7 +26,7 @@ def load(site: Site = SEOUL, extra: tuple[date, ...] = ()) -> SiteLoad:
 
 def of_day(start: float, site_load: SiteLoad | None = None) -> Floats:
     """Hourly means of the level over a day."""
-    return (site_load or load()).level(start + 60.0 * np.arange(1440.0)).reshape(24, 60).mean(axis=1)
+    return np.asarray((site_load or load()).level(start + 60.0 * np.arange(1440.0)).reshape(24, 60).mean(axis=1))
 
 
 def test_people_work_by_day_sleep_by_night_and_come_back_in_the_evening() -> None:
