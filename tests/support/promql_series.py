@@ -33,15 +33,18 @@ class MemoryReader:
     def __init__(self, series: Iterable[Series]) -> None:
         self.series = sorted(series, key=lambda one: one.labels)
         self.reads: list[tuple[tuple[Matcher, ...], int, int]] = []
+        self._values = [dict(one.labels) for one in self.series]
 
     async def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, max_samples: int | None = None
     ) -> SeriesData:
         self.reads.append((tuple(matchers), start_ms, end_ms))
         labels, sizes, times, values, ids = [], [0], [np.empty(0, np.int64)], [np.empty(0)], []
-        for number, one in enumerate(self.series, start=1):
+        for number, (one, of_series) in enumerate(zip(self.series, self._values, strict=True), start=1):
+            if not all(_meets(matcher, of_series) for matcher in matchers):
+                continue
             inside = (one.timestamps_ms >= start_ms) & (one.timestamps_ms <= end_ms)
-            if inside.any() and all(_meets(matcher, dict(one.labels)) for matcher in matchers):
+            if inside.any():
                 ids.append(number)
                 labels.append(one.labels)
                 sizes.append(int(inside.sum()))

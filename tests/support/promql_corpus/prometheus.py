@@ -38,6 +38,7 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self.url = url
         self._address = urllib.parse.urlsplit(url).netloc
+        self._version = ""
         self._connection = http.client.HTTPConnection(self._address, timeout=30)
 
     def ask_get(self, path: str) -> dict[str, Any]:
@@ -63,7 +64,9 @@ class Prometheus:
 
     def version(self) -> str:
         """Such as `2.42.0`."""
-        return str(self.ask_get("status/buildinfo")["data"]["version"])
+        if not self._version:
+            self._version = str(self.ask_get("status/buildinfo")["data"]["version"])
+        return self._version
 
     def write(self, series: Iterable[Series]) -> None:
         """Store samples; they are sent in the order of time, as a Prometheus wants them."""

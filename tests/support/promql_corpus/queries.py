@@ -102,9 +102,9 @@ def _windows() -> Iterator[str]:
     )
     for function, window in itertools.product(OVER_TIME, data):
         yield function % window
-    data = ("counter_total[5m]", "counter_total[31s]", "restart_total[4m]", "fast_total[2m]", "young_total[10m]", "slope[7m] offset 1m",
+    growing = ("counter_total[5m]", "counter_total[31s]", "restart_total[4m]", "fast_total[2m]", "young_total[10m]", "slope[7m] offset 1m",
             "ends[5m]", "sparse[20m]", "odd[3m]", "counter_total[1h]", "single[5m]")  # fmt: skip
-    for function, window in itertools.product(RATES, data):
+    for function, window in itertools.product(RATES, growing):
         # A line through numbers as far apart as these is nothing but rounding errors.
         if not (function.startswith(("deriv", "predict_linear")) and window.startswith(("odd", "fast_total"))):
             yield function % window
