@@ -27,8 +27,8 @@ _PLAIN: Final = tuple(
 
 
 def seconds_of(message: Timestamp | Duration) -> float:
-    """Seconds, for a timestamp since 1970."""
-    return message.ToNanoseconds() / 1e9
+    """Seconds, for a timestamp since 1970; those that are out of the range of its type are for the domain to refuse."""
+    return message.seconds + message.nanos / 1e9
 
 
 def timestamp(seconds: float) -> Timestamp:

@@ -110,9 +110,10 @@ def shown(text: str) -> str:
 
 
 def _usual_place(kind: Kind, servers: Sequence[VirtualServer]) -> str:
-    for server in servers:
-        if server.role.name in kind.roles:
-            return server.hostname
+    for role in kind.roles:
+        for server in servers:
+            if server.role.name == role:
+                return server.hostname
     message = f"the fleet has no server that a {kind.name} fits ({', '.join(kind.roles)}); name one"
     raise RefusedError(message, reason="NO_FITTING_SERVER")
 

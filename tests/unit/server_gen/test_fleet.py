@@ -122,7 +122,7 @@ async def test_callers_at_once_each_get_what_they_asked_for() -> None:
 
 
 async def test_a_fault_disturbs_the_fleet_from_its_start_to_its_end_and_nothing_else() -> None:
-    times = NOW + 60.0 * np.arange(-30, 60)
+    times = NOW + 60.0 * np.arange(-30.0, 60.0)
     async with an_open_fleet(MemoryState(), ManualClock(NOW), first_size=20) as fleet:
         healthy = fleet.snapshot.figures(times)
         await fleet.inject(WISH)
@@ -134,7 +134,7 @@ async def test_a_fault_disturbs_the_fleet_from_its_start_to_its_end_and_nothing_
 
 
 async def test_a_withdrawn_fault_has_been_what_it_was() -> None:
-    times = NOW + 10.0 * np.arange(30)
+    times = NOW + 10.0 * np.arange(30.0)
     clock = ManualClock(NOW)
     async with an_open_fleet(MemoryState(), clock, first_size=20) as fleet:
         planned = await fleet.inject(WISH)

@@ -38,9 +38,7 @@ async def test_every_kind_finds_its_place(kind: str) -> None:
     async with an_open_fleet(MemoryState(), ManualClock(NOW), first_size=20) as fleet:
         fault = (await fleet.inject(replace(WISH, kind=kind, server=""))).fault
         roles = {server.hostname: server.role.name for server in fleet.snapshot.servers}
-        assert roles[fault.server] in KINDS[kind].roles
-        fitting = [name for name, role in roles.items() if role in KINDS[kind].roles]
-        assert fault.server == fitting[0]
+        assert fault.server == next(name for name, role in roles.items() if role == KINDS[kind].roles[0])
         assert (fault.start, fault.end, fault.source) == (NOW, NOW + 600, "injected")
 
 
