@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from openmanager.metrics.v1 import metrics_pb2 as pb
@@ -26,7 +27,7 @@ async def services() -> AsyncIterator[InProcess]:
 
 
 async def start_metrics(services: InProcess, folder: Path, clock: Clock, *, host: bool = False, fleet: bool = False) -> None:
-    settings = MetricsSettings(data_dir=folder, host_enabled=host, fleet_enabled=fleet)
+    settings = MetricsSettings(data_dir=folder, host_enabled=host, fleet_enabled=fleet, fleet_history_days=0.02)
     await services.start("metrics", lambda connect, telemetry: build_metrics(settings, connect, telemetry, clock))
 
 
@@ -54,7 +55,7 @@ async def test_this_host_is_listed_within_seconds(services: InProcess, tmp_path:
         assert 0.0 <= host.metrics[name] <= 100.0
 
 
-async def test_the_fleet_is_collected_and_falls_silent_when_it_is_emptied(services: InProcess, tmp_path: Path) -> None:
+async def test_the_fleet_is_collected_with_its_past_and_forgotten_when_it_is_emptied(services: InProcess, tmp_path: Path) -> None:
     clock = ManualClock(1_795_000_004.0)
     await start_fleet(services, tmp_path, clock)
     await start_metrics(services, tmp_path, clock, fleet=True)
@@ -70,10 +71,16 @@ async def test_the_fleet_is_collected_and_falls_silent_when_it_is_emptied(servic
         for name in ("cpu", "memory", "disk"):
             assert servers[server.hostname].metrics[name] == server.metrics[name]
 
-    await ServerGenServiceStub(services.channel("server_gen")).ResetFleet(server_gen_pb2.ResetFleetRequest())
-    for _ in range(32):
+    query = pb.QueryRequest(expr='count_over_time(cpu{server="web-01"}[30m])')
+    past = (await MetricsServiceStub(services.channel("metrics")).Query(query)).vector
+    assert np.frombuffer(past.values, "<f8")[0] >= 28
+
+    reset = await ServerGenServiceStub(services.channel("server_gen")).ResetFleet(server_gen_pb2.ResetFleetRequest())
+    await MetricsServiceStub(services.channel("metrics")).ForgetFleet(pb.ForgetFleetRequest(generation=reset.generation))
+    assert await listed(services) == {}
+    for _ in range(3):
         await clock.advance(10)
-    assert {server.health for server in (await listed(services)).values()} == {pb.HEALTH_UNKNOWN}
+    assert await listed(services) == {}
 
 
 async def test_the_fleet_is_found_again_after_it_was_away(services: InProcess, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from openmanager.metrics.v1.metrics_pb2_grpc import MetricsServiceStub
 from openmanager.server_gen.v1 import server_gen_pb2
 from services.common.clock import ManualClock
 from services.common.errors import OpenManagerError, from_rpc_error
+from services.metrics.adapters import fleet_history
 from services.metrics.app import build
 from services.metrics.domain.history import missing_ranges
 from services.metrics.settings import MetricsSettings
@@ -243,7 +244,10 @@ async def test_the_next_fleet_comes_at_once_and_whole(world: World) -> None:
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2, 3])
-async def test_a_reset_in_the_middle_of_a_fill_leaves_nothing_of_the_old_fleet(world: World, passes: int) -> None:
+async def test_a_reset_in_the_middle_of_a_fill_leaves_nothing_of_the_old_fleet(
+    world: World, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_history, "BATCH_SAMPLES", 60_000)  # ten servers
     world.fleet.become(1_000, servers=30)
     gate = world.fleet.before_history = Gate(passes)
     await world.start_fleet()

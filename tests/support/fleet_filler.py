@@ -22,7 +22,7 @@ from tests.support.virtual_fleet import FakeFleet
 
 NOW = 1_795_000_004.0
 HISTORY_DAYS = 1.5
-SERVERS = 25
+SERVERS = 45
 """More than are asked for at once."""
 
 

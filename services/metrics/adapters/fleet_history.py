@@ -1,4 +1,4 @@
-"""Fills in the past of the virtual fleet: what the store lacks, the newest days first."""
+"""Fills in the past of the virtual fleet: what the store lacks."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +24,14 @@ from services.metrics.wire import timestamp_message
 log = structlog.get_logger("metrics.fleet")
 
 STEP_MS: Final = 60_000
-WINDOW_MS: Final = 86_400_000
-SERVERS_AT_ONCE: Final = 20
-"""A window of these (about a million samples) is stored as one batch: large enough to be packed well, small enough that live samples
-do not wait long behind it."""
+WINDOW_MS: Final = 14 * 86_400_000
+"""Long, because the fleet works out what befell it for each range anew."""
+BATCH_SAMPLES: Final = 1_000_000
+"""About so many samples are asked for and stored at once: enough to be packed well, few enough that live samples do not wait long."""
+SERIES_A_SERVER: Final = 40
+"""For the size of a batch alone."""
+SERVERS_A_WINDOW: Final = 20
+"""Whose samples are looked through together for what is missing."""
 PROBE: Final = "cpu"
 """The series that every server has. A batch is stored whole or not at all, so where this one is, the others are as well."""
 
@@ -79,8 +83,10 @@ class FleetHistory:
         wanting = [server for server in servers if self._complete_until_ms.get(server, start_ms) < until_ms]
         samples = 0
         for window in windows_back(start_ms, until_ms, WINDOW_MS):
-            for first in range(0, len(wanting), SERVERS_AT_ONCE):
-                samples += await self._fill_window(generation, wanting[first : first + SERVERS_AT_ONCE], window)
+            for first in range(0, len(wanting), SERVERS_A_WINDOW):
+                missing = await self._missing(wanting[first : first + SERVERS_A_WINDOW], window)
+                for part, lacking in missing.items():
+                    samples += await self._fill_range(generation, lacking, part)
         self._complete_until_ms |= dict.fromkeys(wanting, until_ms)
         if samples:
             log.info("fleet_history_filled", servers=len(wanting), samples=samples, start_ms=start_ms, end_ms=until_ms)
@@ -90,12 +96,6 @@ class FleetHistory:
         for server, until_ms in self._complete_until_ms.items():
             if start_ms <= until_ms < end_ms:
                 self._complete_until_ms[server] = end_ms
-
-    async def _fill_window(self, generation: int, servers: Sequence[str], window: Range) -> int:
-        samples = 0
-        for missing, lacking in (await self._missing(servers, window)).items():
-            samples += await self._fill_range(generation, lacking, missing)
-        return samples
 
     async def _missing(self, servers: Sequence[str], window: Range) -> dict[Range, list[str]]:
         """Which servers lack which parts of a window."""
@@ -114,6 +114,11 @@ class FleetHistory:
         return found
 
     async def _fill_range(self, generation: int, servers: Sequence[str], part: Range) -> int:
+        steps = -(-(part[1] - part[0]) // STEP_MS)
+        at_once = max(1, BATCH_SAMPLES // (steps * SERIES_A_SERVER))
+        return sum([await self._fill_batch(generation, servers[i : i + at_once], part) for i in range(0, len(servers), at_once)])
+
+    async def _fill_batch(self, generation: int, servers: Sequence[str], part: Range) -> int:
         series = self._make_series()
         request = server_gen_pb2.ReadFleetHistoryRequest(
             start=timestamp_message(part[0]), end=timestamp_message(part[1]), servers=servers, generation=generation

@@ -41,8 +41,8 @@ def missing_ranges(times_ms: TimeArray, start_ms: int, end_ms: int, step_ms: int
 
 
 def windows_back(start_ms: int, end_ms: int, size_ms: int) -> Iterator[Range]:
-    """The range in windows that begin at multiples of `size_ms`, the newest first."""
+    """The range in windows of at most this size, the newest first."""
     while end_ms > start_ms:
-        begin_ms = max(start_ms, (end_ms - 1) // size_ms * size_ms)
+        begin_ms = max(start_ms, end_ms - size_ms)
         yield begin_ms, end_ms
         end_ms = begin_ms

@@ -244,9 +244,10 @@ async def test_what_was_handed_over_before_a_deletion_does_not_come_back(store: 
         rows = [(cpu, NOW_MS + number, 1.0), (cpu, NOW_MS - number - 1, 1.0), (memory, NOW_MS + number, 2.0)]
         return await append(store, rows)
 
-    *receipts, deleted = await asyncio.gather(*map(write, range(20)), store.delete_series([equal("__name__", "cpu")]))
-    assert {receipt.accepted for receipt in receipts} == {3}
-    assert deleted == 1
+    writes = [asyncio.create_task(write(number)) for number in range(20)]
+    deletion = asyncio.create_task(store.delete_series([equal("__name__", "cpu")]))
+    assert {receipt.accepted for receipt in await asyncio.gather(*writes)} == {3}
+    assert await deletion == 1
     store = await harness.settle(store)
     assert await everything(store) == {memory: [(NOW_MS + number, 2.0) for number in range(20)]}
     assert store.matching([]).tolist() == [memory]
