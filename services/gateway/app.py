@@ -23,6 +23,7 @@ from services.gateway.adapters.feeds import Feeds, LiveState
 from services.gateway.adapters.fleet import FleetClient
 from services.gateway.adapters.metrics_reader import MetricsReader
 from services.gateway.adapters.metrics_writer import MetricsWriter
+from services.gateway.adapters.otlp_messages import OtlpMessages
 from services.gateway.adapters.suite import SuiteClient
 from services.gateway.adapters.token_file import load_or_create_token
 from services.gateway.domain.access import Authenticator
@@ -33,6 +34,10 @@ from services.gateway.web.alerting import AlertingHandlers
 from services.gateway.web.ask import AskHandlers
 from services.gateway.web.fleet import FleetHandlers
 from services.gateway.web.ingest import IngestHandlers
+from services.gateway.web.ingest_influx import InfluxHandlers
+from services.gateway.web.ingest_otlp import OtlpHandlers
+from services.gateway.web.ingest_remote_write import RemoteWriteHandlers
+from services.gateway.web.intake import Intake
 from services.gateway.web.openapi import openapi_document
 from services.gateway.web.pages import PageHandlers
 from services.gateway.web.prometheus import PrometheusHandlers
@@ -81,9 +86,13 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
 
         system = SystemHandlers(suite, clock)
         failures = TokenBuckets(clock, FAILED_LOGINS_PER_SECOND, FAILED_LOGINS_AT_ONCE)
+        intake = Intake(MetricsWriter(metrics), clock, telemetry, settings.max_ingest_bytes)
         routes = route_table(
             Handlers(
-                ingest=IngestHandlers(MetricsWriter(metrics), clock, telemetry),
+                ingest=IngestHandlers(intake),
+                remote_write=RemoteWriteHandlers(intake),
+                otlp=OtlpHandlers(intake, OtlpMessages()),
+                influx=InfluxHandlers(intake),
                 prometheus=PrometheusHandlers(reader),
                 servers=ServerHandlers(reader),
                 stream=StreamHandlers(hub),

@@ -23,6 +23,11 @@ class GatewaySettings(CommonSettings):
         json_schema_extra={"env": "OPENMANAGER_ADMIN_TOKEN"},
     )
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, counted after decompression.")
+    max_ingest_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Memory that requests with samples may take at the same time; beyond it they are asked to come again.",
+    )
     body_timeout_seconds: float = Field(30.0, gt=0, description="How long a client may take to send its body.")
     max_analyze_rows: int = Field(100_000, ge=1, description="Most rows that one request to /analyze may hold.")
     rate_limit_per_second: float = Field(1000.0, gt=0, description="Requests a second that one token may make for long.")

@@ -4,13 +4,14 @@
 `OpenManagerError` of the failing service, or `UnavailableError` when that service is away.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from services.common.rows import RowColumns
 from services.gateway.domain.batch import Receipt, SampleBatch
 from services.gateway.domain.promql import Labels, Matrix, Result
+from services.gateway.domain.protocols.otlp import OtlpMetric
 
 Document: TypeAlias = dict[str, Any]
 
@@ -58,6 +59,18 @@ class SampleWriter(Protocol):
 
     async def write(self, batch: SampleBatch) -> Receipt:
         """Store the batch; the receipt counts what was refused before as well."""
+        ...
+
+
+class OtlpForm(Protocol):
+    """The messages of OTLP."""
+
+    def read(self, body: bytes, *, is_json: bool) -> Iterator[OtlpMetric]:
+        """The metrics of a request, in protobuf or JSON; raises `InvalidArgumentError` when it is none, before the first is given."""
+        ...
+
+    def answer(self, rejected: int, message: str, *, is_json: bool) -> bytes:
+        """The answer to a request that was taken, but for so many points, with the reason."""
         ...
 
 

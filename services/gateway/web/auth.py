@@ -1,5 +1,6 @@
 """Who a request comes from."""
 
+from base64 import b64decode
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,8 +24,8 @@ def authenticate(request: web.Request, authenticator: Authenticator) -> Principa
     """
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is not None:
-        scheme, _, token = header.partition(" ")
-        principal = authenticator.by_token(token.strip()) if scheme.lower() == "bearer" else None
+        token = _token_in(header)
+        principal = authenticator.by_token(token) if token else None
         if principal is None:
             raise UnauthenticatedError("the header Authorization holds no token that is known here; it is written `Bearer TOKEN`")
         return principal
@@ -33,6 +34,23 @@ def authenticate(request: web.Request, authenticator: Authenticator) -> Principa
     if principal is None:
         raise UnauthenticatedError("this needs a token: send the header `Authorization: Bearer TOKEN`, or log in")
     return principal
+
+
+def _token_in(header: str) -> str:
+    """The token in a header Authorization, empty when it holds none.
+
+    Beside `Bearer` (RFC 6750) there is `Token`, as InfluxDB 2.x has it, and the password of `Basic` (RFC 7617), for senders that know
+    nothing else.
+    """
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() in ("bearer", "token"):
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(rest.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def authorize(request: web.Request, principal: Principal, role: Role) -> None:

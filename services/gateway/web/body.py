@@ -1,8 +1,9 @@
 """Reading requests: bodies within their limits, JSON, and parameters, each fault with a clear answer."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, TypeAlias, TypeVar, get_origin
 
 import orjson
 from aiohttp import web
@@ -13,47 +14,102 @@ from services.gateway.web.compression import CODINGS, BrokenBodyError, TooLargeB
 from services.gateway.web.problems import HttpProblem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+Hold: TypeAlias = Callable[[int], None]
+"""Is told of so many bytes more in memory, and raises when there is no room for them."""
 BODY_TIMEOUT_KEY: Final = web.AppKey("body_timeout_seconds", float)
 LARGE_BYTES: Final = 256 * 1024
 """From here on a body is taken apart in a thread: it would hold up other requests for more than a few milliseconds."""
 _MAX_FIELD_ERRORS: Final = 20
-_BROKEN: Final = "the body is broken off or not compressed as it says"
+BROKEN: Final = "the body is broken off or not compressed as it says"
 
 
-async def read_bytes(request: web.Request) -> bytes:
+def _hold_nothing(_size_bytes: int) -> None:
+    """For bodies that nobody counts."""
+
+
+async def read_bytes(request: web.Request, hold: Hold = _hold_nothing) -> bytes:
     """The body, decompressed.
 
     Raises:
         HTTPRequestEntityTooLarge: it is larger than the limit, counted after decompression.
         HttpProblem: it did not come in time, or is compressed in a way that is not taken.
         InvalidArgumentError: it is broken off or not compressed as it says.
+        OpenManagerError: what `hold` raises.
+    """
+    coding = coding_of(request)
+    if coding and coding not in CODINGS:
+        raise unsupported_coding(coding, CODINGS)
+    body = await read_wire_bytes(request, hold)
+    if not coding:
+        return body
+    limit = request.client_max_size
+    try:
+        plain = await asyncio.to_thread(decompress, body, coding, limit)
+    except BrokenBodyError:
+        raise InvalidArgumentError(BROKEN, reason="BROKEN_BODY") from None
+    except TooLargeBodyError:
+        raise web.HTTPRequestEntityTooLarge(limit, limit + 1) from None
+    hold(len(plain))
+    return plain
+
+
+async def read_wire_bytes(request: web.Request, hold: Hold = _hold_nothing) -> bytes:
+    """The body as it was sent.
+
+    Args:
+        request: whose body it is.
+        hold: is told the size of each part as it comes; whoever sends slowly holds no more than what has come.
+
+    Raises:
+        HTTPRequestEntityTooLarge: it is larger than the limit.
+        HttpProblem: it did not come in time.
+        InvalidArgumentError: it is broken off.
+        OpenManagerError: what `hold` raises.
     """
     limit = request.client_max_size
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
-    if coding not in ("", "identity", *CODINGS):
-        detail = f"bodies are taken as they are or compressed with {' or '.join(CODINGS)}, not with {coding[:40]}"
-        headers = {"Accept-Encoding": ", ".join(CODINGS)}
-        raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_ENCODING", detail, headers)
     if request.content_length is not None and request.content_length > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(request.app[BODY_TIMEOUT_KEY]):
-            body = await request.read()
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > limit:
+                    raise web.HTTPRequestEntityTooLarge(limit, size)
+                hold(len(part))
+                parts.append(part)
     except TimeoutError:
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "the body did not come in time") from None
     except web.RequestPayloadError as error:
-        raise InvalidArgumentError(_BROKEN, reason="BROKEN_BODY") from error
-    if coding not in CODINGS:
-        return body
-    try:
-        return await asyncio.to_thread(decompress, body, coding, limit)
-    except BrokenBodyError:
-        raise InvalidArgumentError(_BROKEN, reason="BROKEN_BODY") from None
-    except TooLargeBodyError:
-        raise web.HTTPRequestEntityTooLarge(limit, limit + 1) from None
+        raise InvalidArgumentError(BROKEN, reason="BROKEN_BODY") from error
+    return b"".join(parts)
 
 
-async def read_json_bytes(request: web.Request) -> bytes:
+def coding_of(request: web.Request) -> str:
+    """How the body is compressed, by the name that HTTP has for it; empty when it is not."""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
+
+
+def unsupported_coding(coding: str, taken: Sequence[str]) -> HttpProblem:
+    """The problem of a body that is compressed in another way."""
+    detail = f"bodies are taken as they are or compressed with {' or '.join(taken)}, not with {coding[:40]}"
+    return HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_ENCODING", detail, {"Accept-Encoding": ", ".join(taken)})
+
+
+def check_media(request: web.Request, *taken: str) -> None:
+    """Refuse a body of a type that is not among these; a request that does not name one is believed to be right.
+
+    Raises:
+        HttpProblem: it says that it is something else.
+    """
+    if "Content-Type" in request.headers and request.content_type not in taken:
+        detail = f"the body must be {' or '.join(taken)}, not {request.content_type[:100]}; set the header Content-Type"
+        raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
+
+
+async def read_json_bytes(request: web.Request, hold: Hold = _hold_nothing) -> bytes:
     """The body of a request that should be JSON; a request that does not name a type is believed to be.
 
     Raises:
@@ -63,7 +119,7 @@ async def read_json_bytes(request: web.Request) -> bytes:
     if "Content-Type" in request.headers and kind != "application/json" and not kind.endswith("+json"):
         detail = f"the body must be application/json, not {kind[:100]}; set the header Content-Type"
         raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
-    return await read_bytes(request)
+    return await read_bytes(request, hold)
 
 
 def decode_json(body: bytes) -> Any:

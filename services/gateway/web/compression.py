@@ -6,11 +6,16 @@ aiohttp can do this itself, but takes the beginning of a gzip body that breaks o
 import zlib
 from typing import Final
 
+import cramjam
+
 CODINGS: Final = ("gzip", "deflate")
 _GZIP_BITS: Final = 31
 _ZLIB_BITS: Final = 15
 _RAW_BITS: Final = -15
 _PIECE_BYTES: Final = 16 * 1024
+_MAX_SNAPPY_LENGTH_BYTES: Final = 5
+_MAX_SNAPPY_RATIO: Final = 32
+"""The format gets 64 bytes out of two at most: a copy of the longest kind."""
 _MAX_MEMBERS: Final = 1000
 """A gzip body may be several one after the other; each costs some microseconds, so that their number is limited."""
 
@@ -57,6 +62,34 @@ def decompress(body: bytes, coding: str, limit: int) -> bytes:
             parts.append(part)
             at += len(piece) - len(member.unused_data)
     return b"".join(parts)
+
+
+def snappy_size(body: bytes) -> int:
+    """How many bytes a body in snappy's block format comes to, which stands at its beginning.
+
+    Raises:
+        BrokenBodyError: it is no such body, or says more than there can be.
+    """
+    size = 0
+    for k, byte in enumerate(body[:_MAX_SNAPPY_LENGTH_BYTES]):
+        size |= (byte & 0x7F) << (7 * k)
+        if byte < 0x80:
+            if size > _MAX_SNAPPY_RATIO * len(body):
+                raise BrokenBodyError
+            return size
+    raise BrokenBodyError
+
+
+def decompress_snappy(body: bytes) -> memoryview:
+    """A body in snappy's block format as it was before; the caller has looked at `snappy_size`.
+
+    Raises:
+        BrokenBodyError: it is no such body.
+    """
+    try:
+        return memoryview(cramjam.snappy.decompress_raw(body))
+    except cramjam.DecompressionError:
+        raise BrokenBodyError from None
 
 
 def _window_bits(body: bytes, coding: str) -> int:

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.gateway.domain.access import Role
 from services.gateway.web.problems import CONTENT_TYPE as PROBLEM
-from services.gateway.web.routes import ANY, EVENTS, FORM, HTML, TEXT, Route
+from services.gateway.web.routes import ANY, EVENTS, FORM, HTML, JSON, PROTOBUF, TEXT, Route
 from services.gateway.web.schemas.base import Problem
 
 _REF: Final = "#/components/schemas/{model}"
@@ -75,6 +75,8 @@ def _operation(route: Route, names: dict[type[BaseModel], str], query: Iterable[
         media = route.request_media if route.request else FORM
         content = {media: {"schema": {"$ref": _REF.format(model=names[body])}}}
         operation["requestBody"] = {"required": route.request is not None and not route.body_optional, "content": content}
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": _unnamed(media)} for media in route.body}}
     if route.role is None:
         operation["security"] = []
     else:
@@ -92,10 +94,15 @@ def _success(route: Route, names: dict[type[BaseModel], str]) -> dict[str, Any]:
     elif route.media in _NON_JSON:
         content[route.media] = {"schema": {"type": "string"}}
     else:
-        content[route.media] = {"schema": {"type": "object"}}
+        content[route.media] = {"schema": _unnamed(route.media)}
     if route.also:
-        content[route.also] = {"schema": {"type": "string"}}
+        content[route.also] = {"schema": _unnamed(route.also)}
     return {"description": description, "content": content}
+
+
+def _unnamed(media: str) -> dict[str, Any]:
+    """The schema of a body that has no type of its own here."""
+    return {"type": "object"} if media == JSON else {} if media == PROTOBUF else {"type": "string"}
 
 
 def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:

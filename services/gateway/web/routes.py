@@ -12,11 +12,15 @@ from services.gateway.web.alerting import AlertingHandlers
 from services.gateway.web.ask import AskHandlers
 from services.gateway.web.fleet import FleetHandlers
 from services.gateway.web.ingest import IngestHandlers
+from services.gateway.web.ingest_influx import InfluxHandlers
+from services.gateway.web.ingest_otlp import OtlpHandlers
+from services.gateway.web.ingest_remote_write import RemoteWriteHandlers
 from services.gateway.web.pages import PageHandlers
 from services.gateway.web.prometheus import PrometheusHandlers
 from services.gateway.web.schemas import alerting as a
 from services.gateway.web.schemas import ask as q
 from services.gateway.web.schemas import fleet as f
+from services.gateway.web.schemas import influx as i
 from services.gateway.web.schemas import metrics as m
 from services.gateway.web.schemas import system as s
 from services.gateway.web.schemas.base import PageQuery
@@ -36,6 +40,8 @@ EVENTS: Final = "text/event-stream"
 FORM: Final = "application/x-www-form-urlencoded"
 LINES: Final = "application/x-ndjson"
 ANY: Final = "*/*"
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/x-protobuf"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Route:
         role: the least role that may call it; None for a public route.
         request: type of the JSON body, or of each line of it.
         request_media: media type of that body.
+        body: media types of a body that has no type here.
         form: type of the parameters in a form.
         query: type of the parameters of the URL.
         response: type of the JSON answer; None when it has no body or is no JSON.
@@ -74,6 +81,7 @@ class Route:
     is_page: bool = False
     body_optional: bool = False
     request_media: str = "application/json"
+    body: tuple[str, ...] = ()
 
     @property
     def is_stream(self) -> bool:
@@ -86,6 +94,9 @@ class Handlers:
     """The handlers of every area."""
 
     ingest: IngestHandlers
+    remote_write: RemoteWriteHandlers
+    otlp: OtlpHandlers
+    influx: InfluxHandlers
     prometheus: PrometheusHandlers
     servers: ServerHandlers
     stream: StreamHandlers
@@ -110,6 +121,7 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         # Samples in
         Route(POST, "/api/v1/metrics", to.ingest.metrics, OPERATOR, "ingest", "Store samples; answers once they are durable", request=m.SampleBatchBody, response=m.Receipt, is_frequent=True),
         Route(POST, "/api/v1/import", to.ingest.history, OPERATOR, "ingest", "Store history, one series a line; times of any age within retention", request=m.ImportLine, request_media=LINES, response=m.Receipt),
+        *_sender_routes(to),
         # Figures out
         *_prometheus_routes(p, to.prometheus),
         Route(GET, "/api/v1/servers", to.servers.list, VIEWER, "read", "Servers with their newest figures", query=m.ServersQuery, response=m.ServerList, is_frequent=True),
@@ -148,6 +160,21 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         Route(POST, "/login", to.pages.login, PUBLIC, "pages", "Open a session for a browser", request=s.LoginBody, response=s.Session),
         Route(DELETE, "/login", to.pages.logout, PUBLIC, "pages", "Close the session", status=204),
         Route(GET, "/static/{path:.+}", to.pages.static, PUBLIC, "pages", "A file of the dashboard", media=ANY, is_frequent=True),
+    )  # fmt: skip
+
+
+def _sender_routes(to: Handlers) -> tuple[Route, ...]:
+    """Doors for programs that send samples in forms of their own."""
+    tag = "ingest"
+    statement = "Answer CREATE DATABASE, which InfluxDB's clients ask for first"
+    return (
+        Route(POST, "/prometheus/api/v1/write", to.remote_write.write, OPERATOR, tag, "Store samples of Prometheus remote write 1.0, snappy", body=(PROTOBUF,), status=204, is_frequent=True),
+        Route(POST, "/otlp/v1/metrics", to.otlp.metrics, OPERATOR, tag, "Store metrics of OTLP/HTTP", body=(PROTOBUF, JSON), media=PROTOBUF, also=JSON, is_frequent=True),
+        Route(POST, "/influx/write", to.influx.write, OPERATOR, tag, "Store lines of InfluxDB 1.x", query=i.InfluxWriteQuery, body=(TEXT,), status=204, is_frequent=True),
+        Route(POST, "/influx/api/v2/write", to.influx.write, OPERATOR, tag, "Store lines of InfluxDB 2.x", query=i.InfluxWriteQuery, body=(TEXT,), status=204, is_frequent=True),
+        Route(GET, "/influx/ping", to.influx.ping, VIEWER, tag, "Whether somebody is here, for InfluxDB's clients", status=204, is_frequent=True),
+        Route(GET, "/influx/query", to.influx.query, VIEWER, tag, statement, query=i.InfluxQuery, is_frequent=True),
+        Route(POST, "/influx/query", to.influx.query, OPERATOR, tag, statement, query=i.InfluxQuery, form=i.InfluxQuery, is_frequent=True),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The table of routes and the document agree."""
 
+import dataclasses
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -19,7 +20,8 @@ GET /prometheus/api/v1/label/{name}/values, GET /api/v1/servers, GET /api/v1/ser
 GET /api/v1/engines, GET /api/v1/rules, POST /api/v1/rules, GET /api/v1/rules/{id}, PUT /api/v1/rules/{id}, DELETE /api/v1/rules/{id},
 GET /api/v1/alerts, GET /api/v1/channels, POST /api/v1/channels, GET /api/v1/channels/{name}, PUT /api/v1/channels/{name},
 DELETE /api/v1/channels/{name}, POST /api/v1/channels/{name}/test, GET /api/v1/notifications, GET /api/v1/system,
-GET /api/v1/fleet, POST /api/v1/fleet/faults, GET /api/v1/fleet/faults, DELETE /api/v1/fleet/faults/{id}
+GET /api/v1/fleet, POST /api/v1/fleet/faults, GET /api/v1/fleet/faults, DELETE /api/v1/fleet/faults/{id},
+POST /prometheus/api/v1/write, POST /otlp/v1/metrics, POST /influx/write, POST /influx/api/v2/write
 """
 PUBLIC = {
     ("GET", "/healthz"),
@@ -33,7 +35,7 @@ PUBLIC = {
 
 @pytest.fixture(scope="module")
 def routes() -> tuple[Route, ...]:
-    return route_table(Handlers(*[MagicMock() for _ in range(9)]))
+    return route_table(Handlers(*[MagicMock() for _ in dataclasses.fields(Handlers)]))
 
 
 @pytest.fixture(scope="module")
