@@ -25,7 +25,7 @@ class RemoteWriteDecoder:
     """Reads requests and remembers the layouts of those that come again; several threads may use it at once."""
 
     def __init__(self, layouts: Layouts | None = None) -> None:
-        self._layouts = layouts or Layouts()
+        self._layouts = Layouts() if layouts is None else layouts
 
     def remembered(self, data: bytes | memoryview, series: SeriesTable) -> Decoded | None:
         """The samples of a request whose layout is remembered; takes about a millisecond a megabyte.
