@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from services.server_gen.domain.noise import Floats, Seeds, hashed, mix
 
-STEP_SECONDS: Final = 20.0
 _POINTS: Final = 32
-_BLOCK_SECONDS: Final = STEP_SECONDS * _POINTS
 
 _KEPT: Final = 3
 """Steps of a live feed, and the load averages that look back from them, meet the same few blocks again and again."""
@@ -28,15 +26,19 @@ class Flicker:
 
     Args:
         seeds: uint64[n].
+        step_seconds: distance of the points, about as long as chance stays the same.
     """
 
-    def __init__(self, seeds: Seeds) -> None:
+    def __init__(self, seeds: Seeds, step_seconds: float) -> None:
+        self._step_seconds = step_seconds
+        self._block_seconds = step_seconds * _POINTS
         self._keys = mix(seeds)[:, None]
         self._kept: OrderedDict[bytes, tuple[Floats, Floats]] = OrderedDict()
 
     def take(self, where: NDArray[np.intp]) -> Self:
         """The flicker of some of the machines."""
         part = object.__new__(type(self))
+        part._step_seconds, part._block_seconds = self._step_seconds, self._block_seconds
         part._keys, part._kept = self._keys[where], OrderedDict()
         return part
 
@@ -48,8 +50,8 @@ class Flicker:
             height: gives that of the blocks which start at some times, float64[n or 1, k], as float64[n, k].
         """
         times = np.atleast_2d(times)
-        block = np.floor(times / _BLOCK_SECONDS)
-        place = (times - block * _BLOCK_SECONDS) / STEP_SECONDS
+        block = np.floor(times / self._block_seconds)
+        place = (times - block * self._block_seconds) / self._step_seconds
         # The distinct blocks of each row, side by side.
         number = np.zeros(times.shape, dtype=np.intp)
         np.cumsum(block[:, 1:] != block[:, :-1], axis=1, out=number[:, 1:])
@@ -63,7 +65,7 @@ class Flicker:
         at = left + width * number + points.shape[1] * np.arange(rows)[:, None]
         here = points.ravel()[at]
         rise = points.ravel()[at + 1] - here
-        return here + rise * x, STEP_SECONDS * (sums.ravel()[at] + x * (here + 0.5 * rise * x))
+        return here + rise * x, self._step_seconds * (sums.ravel()[at] + x * (here + 0.5 * rise * x))
 
     def _tables(self, blocks: Floats, height: HeightAt) -> tuple[Floats, Floats]:
         """Points of the blocks, and the sum before each in steps: float64[n, k * 33]."""
@@ -76,7 +78,7 @@ class Flicker:
             # Summed one by one, whose order is the same for any number of rows.
             chance -= chance.cumsum(axis=2)[:, :, -1:] / (_POINTS - 1)
             points = np.zeros((rows, count, _POINTS + 1))
-            points[:, :, 1:-1] = chance * height(blocks * _BLOCK_SECONDS)[:, :, None]
+            points[:, :, 1:-1] = chance * height(blocks * self._block_seconds)[:, :, None]
             sums = np.zeros_like(points)
             np.cumsum(0.5 * (points[:, :, :-1] + points[:, :, 1:]), axis=2, out=sums[:, :, 1:])
             self._kept[name] = points.reshape(rows, -1), sums.reshape(rows, -1)

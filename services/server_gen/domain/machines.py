@@ -24,9 +24,11 @@ SERVICE_DELAY: Final = (6.0, 40.0)
 """Seconds from a machine's start to that of its service."""
 
 _LEVEL_WANDER: Final = ((2.5 * HOUR, 0.04), (1500.0, 0.03), (420.0, 0.02))
-_LEVEL_FLICKER: Final = 0.2
-_CPU_FLICKER: Final = 0.35
-"""Relative to the work that the people of the site give."""
+_LEVEL_FLICKER: Final = (20.0, 0.2)
+_CPU_FLICKER: Final = ((20.0, 0.35), (240.0, 0.22))
+_PAYLOAD_FLICKER: Final = ((20.0, 0.12), (240.0, 0.22))
+"""Seconds, and height relative to the work that the people of the site give: some requests need more of a processor or network than
+others, and come in company."""
 _CPU_WANDER: Final = ((5400.0, 0.45), (600.0, 0.35))
 """In parts of the processor time that the machine needs even when nobody works, so that what it uses never falls below 0."""
 _MEMORY_NOISE: Final = ((6 * HOUR, 0.008), (900.0, 0.0025))
@@ -53,8 +55,7 @@ _RESERVED_MEMORY: Final = 0.97
     _DELAY,
     _JOBS,
     _FLICKER,
-    _CPU_FLICKER_KEY,
-) = range(101, 116)
+) = range(101, 115)
 
 _NUMBERS: Final = tuple(field.name for field in fields(Role) if field.name not in ("name", "hardware", "jobs"))
 
@@ -68,6 +69,7 @@ class Drive:
         people: what the people of the site ask for, relative to their average.
         chance: what the work differs by from what they ask for.
         wander: share of the processors that comes and goes by chance.
+        payload: what the bytes sent and received differ by from the work.
         jobs: what planned work takes, by channel.
     """
 
@@ -75,6 +77,7 @@ class Drive:
     people: Floats
     chance: Floats
     wander: Floats
+    payload: Floats
     jobs: dict[str, Floats]
 
     def since(self, earlier: "Drive") -> "Drive":
@@ -84,6 +87,7 @@ class Drive:
             self.people - earlier.people,
             self.chance - earlier.chance,
             self.wander - earlier.wander,
+            self.payload - earlier.payload,
             {channel: amount - earlier.jobs[channel] for channel, amount in self.jobs.items()},
         )
 
@@ -94,6 +98,7 @@ class Drive:
             self.people / seconds,
             self.chance / seconds,
             self.wander / seconds,
+            self.payload / seconds,
             {channel: amount / seconds for channel, amount in self.jobs.items()},
         )
 
@@ -138,7 +143,9 @@ class Machines:
             "slow": Octaves(derive(seeds, _SLOW), _SLOW_NOISE),
             "clock": Octaves(derive(seeds, _CLOCK), _CLOCK_NOISE),
         }
-        self._level_flicker, self._cpu_flicker = Flicker(derive(seeds, _FLICKER)), Flicker(derive(seeds, _CPU_FLICKER_KEY))
+        scales = (_LEVEL_FLICKER, *_CPU_FLICKER, *_PAYLOAD_FLICKER)
+        flickers = [(Flicker(derive(derive(seeds, _FLICKER), key), step), height) for key, (step, height) in enumerate(scales)]
+        self._level_flicker, self._cpu_flicker, self._payload_flicker = flickers[:1], flickers[1:3], flickers[3:]
         self._jobs = Jobs(derive(seeds, _JOBS), servers)
         self._sites = [_site_load(seed, site, holidays) for site in SITES]
         self._site = np.array([SITES.index(server.site) for server in servers], dtype=np.intp)
@@ -149,7 +156,10 @@ class Machines:
         part.size = len(where)
         part.of = {name: values[where] for name, values in self.of.items()}
         part._level_wander, part._cpu_wander = self._level_wander.take(where), self._cpu_wander.take(where)
-        part._level_flicker, part._cpu_flicker = self._level_flicker.take(where), self._cpu_flicker.take(where)
+        part._level_flicker, part._cpu_flicker, part._payload_flicker = (
+            [(flicker.take(where), height) for flicker, height in flickers]
+            for flickers in (self._level_flicker, self._cpu_flicker, self._payload_flicker)
+        )
         part.noises = {name: noise.take(where) for name, noise in self.noises.items()}
         part._jobs = self._jobs.take(where)
         part._sites, part._site = self._sites, self._site[where]
@@ -161,17 +171,17 @@ class Machines:
         of = self.of
         wander, wandered = self._level_wander.wander(times)
         cpu, cpu_sum = self._cpu_wander.wander(times)
-        flicker, flickered = self._level_flicker.wander(times, self._usual)
-        cpu_flicker, cpu_flickered = self._cpu_flicker.wander(times, self._usual)
-        size = _LEVEL_FLICKER * of["swing"]
-        wander, wandered = wander + size * flicker, wandered + size * flickered
-        own = _CPU_FLICKER * of["swing"] * of["utilisation"] * (1.0 - of["system_share"])
+        flicker, flickered = self._flicker(self._level_flicker, times)
+        cpu_flicker, cpu_flickered = self._flicker(self._cpu_flicker, times)
+        payload, payload_sum = self._flicker(self._payload_flicker, times)
+        wander, wandered = wander + flicker, wandered + flickered
+        own = of["utilisation"] * (1.0 - of["system_share"])
         cpu, cpu_sum = of["wander"] * cpu + own * cpu_flicker, of["wander"] * cpu_sum + own * cpu_flickered
         rates, amounts = self._jobs.run(times)
         shape = (self.size, times.shape[-1])
         elapsed = np.broadcast_to(times - since_day * DAY, shape)
-        rate = Drive(np.ones((1, 1)), people, wander, cpu, rates)
-        return rate, Drive(elapsed, worked, wandered, cpu_sum, amounts)
+        rate = Drive(np.ones((1, 1)), people, wander, cpu, payload, rates)
+        return rate, Drive(elapsed, worked, wandered, cpu_sum, payload_sum, amounts)
 
     def amount(self, times: Floats, since_day: int) -> Drive:
         """The integrals that `drive` gives, alone."""
@@ -181,6 +191,15 @@ class Machines:
         """The work of the machines relative to the average of their role, or its integral."""
         usual = (1.0 - self.of["swing"]) * drive.one + self.of["swing"] * drive.people
         return np.asarray(self.of["share"] * (usual + drive.chance))
+
+    def _flicker(self, flickers: list[tuple[Flicker, float]], times: Floats) -> tuple[Floats, Floats]:
+        """The sum of several, and its integral, on top of the work that people give."""
+        rate: Floats = np.zeros((1, 1))
+        amount: Floats = np.zeros((1, 1))
+        for flicker, height in flickers:
+            now, until_now = flicker.wander(times, self._usual)
+            rate, amount = rate + height * now, amount + height * until_now
+        return self.of["swing"] * rate, self.of["swing"] * amount
 
     def _usual(self, times: Floats) -> Floats:
         """The work that people give at times float64[n or 1, k], as float64[n, k]."""

@@ -120,4 +120,6 @@ class _Planned:
             return np.take_along_axis(np.broadcast_to(values, events.shape), which, axis=1)
 
         jobs = {channel: pick(values) for channel, values in amount.jobs.items()}
-        return pick(events), Drive(pick(amount.one), pick(amount.people), pick(amount.chance), pick(amount.wander), jobs)
+        return pick(events), Drive(
+            pick(amount.one), pick(amount.people), pick(amount.chance), pick(amount.wander), pick(amount.payload), jobs
+        )

@@ -68,8 +68,9 @@ def healthy_rates(machines: Machines, drive: Drive) -> dict[str, Floats]:
     read = cores * (of["read"] * level + jobs["read"])
     written = cores * (of["written"] * level + jobs["written"])
     busy = (read + written) / (_DISK_BYTES_PER_SECOND * cores)
-    received = cores * of["received"] * level + _QUIET_BYTES * one + 0.03 * cores * jobs["sent"]
-    transmitted = cores * of["transmitted"] * level + _QUIET_BYTES * one + cores * jobs["sent"]
+    payload = level + drive.payload
+    received = cores * of["received"] * payload + _QUIET_BYTES * one + 0.03 * cores * jobs["sent"]
+    transmitted = cores * of["transmitted"] * payload + _QUIET_BYTES * one + cores * jobs["sent"]
     user = (1.0 - of["system_share"]) * work + _BASE_USER * of["base_cpu"] * one + _JOB_USER * jobs["cpu"] + drive.wander
     system = of["system_share"] * work + (1.0 - _BASE_USER) * of["base_cpu"] * one + (1.0 - _JOB_USER) * jobs["cpu"]
     iowait = _WAIT_PER_BUSY_DISK * busy
@@ -130,8 +131,9 @@ def flow(machines: Machines, drive: Drive, levers: Levers) -> Flow:
 
     # Network.
     arriving, leaving = 1.0 - levers.loss, 1.0 + levers.loss
-    received = (cores * of["received"] * offered + _QUIET_BYTES + 0.03 * cores * jobs["sent"]) * arriving
-    transmitted = (cores * of["transmitted"] * served + _QUIET_BYTES + cores * jobs["sent"]) * leaving
+    payload = 1.0 + drive.payload / level
+    received = (cores * of["received"] * payload * offered + _QUIET_BYTES + 0.03 * cores * jobs["sent"]) * arriving
+    transmitted = (cores * of["transmitted"] * payload * served + _QUIET_BYTES + cores * jobs["sent"]) * leaving
 
     # Requests: they queue for the narrow place and for the processors, wait for the disk, and for segments that were lost.
     pool_wait, processor_wait = _wait(pool, of["lanes"], _QUEUE_LIMIT), _wait(utilisation, cores, _RUN_QUEUE_LIMIT * cores)

@@ -180,9 +180,9 @@ BATCH: Final = Role(
     memory_base=0.24, memory_work=0.42, memory_fill=0.03, memory_saw=0.0, collect_hours=1.0,
     disk_base=0.38, disk_growth=0.22, rotation_days=7,
     jobs=(
-        Job(300, 420, HOUR, 1800, cpu=0.12, read=4e5, written=3e5, sent=1e5),
-        Job(1.0 * HOUR, 3.2 * HOUR, DAY, 0.7 * HOUR, cpu=0.52, read=2.2e6, written=1.5e6, sent=4e5),
-        Job(12.5 * HOUR, 1.1 * HOUR, DAY, 1.0 * HOUR, cpu=0.35, read=1.2e6, written=8e5, sent=3e5),
+        Job(300, 420, HOUR, 1800, cpu=0.12, read=4e5, written=3e5, sent=1e6),
+        Job(1.0 * HOUR, 3.2 * HOUR, DAY, 0.7 * HOUR, cpu=0.52, read=2.2e6, written=1.5e6, sent=3e6),
+        Job(12.5 * HOUR, 1.1 * HOUR, DAY, 1.0 * HOUR, cpu=0.35, read=1.2e6, written=8e5, sent=2e6),
     ),
 )  # fmt: skip
 MONITORING: Final = Role(

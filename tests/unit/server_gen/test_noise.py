@@ -64,11 +64,11 @@ def test_what_wanders_has_the_integral_it_tells() -> None:
 
 
 def heights(times: Floats) -> Floats:
-    return np.broadcast_to(1.0 + 0.5 * ((times // 1280.0) % 2.0), (5, times.shape[1]))
+    return np.broadcast_to(1.0 + 0.5 * ((times // 640.0) % 2.0), (5, times.shape[1]))
 
 
 def test_flicker_has_the_integral_it_tells_and_loses_nothing_between_blocks() -> None:
-    flicker = Flicker(SEEDS[:5])
+    flicker = Flicker(SEEDS[:5], 20.0)
     times = TIMES[0] + np.arange(0.0, 20_000.0, 1.0)
     rate, amount = flicker.wander(times, heights)
     assert rate.min() >= -0.75
@@ -80,8 +80,8 @@ def test_flicker_has_the_integral_it_tells_and_loses_nothing_between_blocks() ->
 
 def test_flicker_does_not_depend_on_what_else_is_asked() -> None:
     times = TIMES[0] + np.arange(0.0, 20_000.0, 60.0)
-    rate, amount = Flicker(SEEDS[:5]).wander(times, heights)
-    flicker = Flicker(SEEDS[:5])
+    rate, amount = Flicker(SEEDS[:5], 20.0).wander(times, heights)
+    flicker = Flicker(SEEDS[:5], 20.0)
     for first in range(0, len(times), 17):
         part = slice(first, first + 17)
         there, done = flicker.wander(np.broadcast_to(times[part], (5, len(times[part]))), heights)
