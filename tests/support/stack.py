@@ -19,7 +19,7 @@ from aiohttp import ClientSession, ClientTimeout
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "acceptance-token-0123456789abcdef"
 START_SECONDS = 60.0
-HISTORY_DAYS = 0.02
+HISTORY_DAYS = "0.02"
 """Half an hour of the fleet's past is enough for most tests, and is there at once."""
 ORDER = ("server_gen", "metrics", "ai_agent", "notifier", "gateway")
 
@@ -186,22 +186,22 @@ def base_environment(data_dir: Path, **extra: str) -> dict[str, str]:
     }
 
 
-def start_all_in_one(data_dir: Path, *, history_days: float = HISTORY_DAYS, **extra: str) -> Stack:
+def start_all_in_one(data_dir: Path, *, history_days: str = HISTORY_DAYS, **extra: str) -> Stack:
     """The five services in one process."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    environment = base_environment(data_dir, OPENMANAGER_METRICS_FLEET_HISTORY_DAYS=str(history_days), **extra)
+    environment = base_environment(data_dir, OPENMANAGER_METRICS_FLEET_HISTORY_DAYS=history_days, **extra)
     process = Process("services.all_in_one", environment, data_dir / "all_in_one.log")
     return Stack(_ready(process), [process])
 
 
-def start_split(data_dir: Path, *, history_days: float = HISTORY_DAYS, **extra: str) -> Stack:
+def start_split(data_dir: Path, *, history_days: str = HISTORY_DAYS, **extra: str) -> Stack:
     """The five services, each in a process of its own, over TCP."""
     data_dir.mkdir(parents=True, exist_ok=True)
     environment = base_environment(
         data_dir,
         OPENMANAGER_SERVICE_TOKEN="between-services-only",
         OPENMANAGER_AI_AGENT_HTTP_LISTEN="127.0.0.1:0",
-        OPENMANAGER_METRICS_FLEET_HISTORY_DAYS=str(history_days),
+        OPENMANAGER_METRICS_FLEET_HISTORY_DAYS=history_days,
         **{f"OPENMANAGER_{service.upper()}_LISTEN": "127.0.0.1:0" for service in ORDER},
         **extra,
     )
@@ -222,7 +222,7 @@ STARTERS = {"all_in_one": start_all_in_one, "split": start_split}
 
 
 @contextlib.contextmanager
-def running(kind: str, data_dir: Path, *, history_days: float = HISTORY_DAYS, **extra: str) -> Iterator[Stack]:
+def running(kind: str, data_dir: Path, *, history_days: str = HISTORY_DAYS, **extra: str) -> Iterator[Stack]:
     """A stack that is stopped at the end, each process with exit code 0."""
     stack = STARTERS[kind](data_dir, history_days=history_days, **extra)
     try:
