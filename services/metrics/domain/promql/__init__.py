@@ -1,10 +1,11 @@
 """PromQL over numpy: parse, plan, read, evaluate.
 
 Semantics are those of Prometheus 2.x (compared with 2.42): range selectors are closed at both ends, an instant selector takes the
-newest sample of the last 5 minutes, both ends included. What is not supported is refused with `BadDataError`.
+newest sample of the last 5 minutes, both ends included, unless a staleness marker came after it. `docs/promql.md` says what is
+supported; the rest is refused with `BadDataError`.
 """
 
-from services.metrics.domain.promql.errors import BadDataError, ExecutionError, QueryTooLargeError
+from services.metrics.domain.promql.errors import BadDataError, ExecutionError, QueryCancelledError, QueryTooLargeError
 from services.metrics.domain.promql.plan import SelectorUse, selectors_of
 from services.metrics.domain.promql.query import evaluate_instant, evaluate_range
 from services.metrics.domain.promql.syntax.expressions import Expression, ValueType, value_type
@@ -28,6 +29,7 @@ __all__ = [
     "Expression",
     "InstantResult",
     "Matrix",
+    "QueryCancelledError",
     "QueryLimits",
     "QueryTooLargeError",
     "RangeResult",

@@ -1,6 +1,6 @@
 """Aggregations: `sum by (role) (...)` and its kin, over all steps at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -107,12 +107,13 @@ AGGREGATIONS: Final = frozenset(REDUCTIONS) | {"topk", "bottomk", "quantile", "c
 
 
 def _quantile(values: ValueArray, present: MaskArray, starts: IndexArray, quantiles: ValueArray) -> ValueArray:
-    result = np.empty((len(starts), values.shape[1]))
-    ends = np.append(starts[1:], len(values))
-    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        inside = present[start:end]
-        ordered = np.sort(np.where(inside, values[start:end], np.nan), axis=0).T
-        result[row] = quantiles_of_sorted(ordered, inside.sum(axis=0), quantiles)
+    steps = values.shape[1]
+    result = np.empty((len(starts), steps))
+    for groups, members in _by_size(starts, len(values)):
+        inside = present[members]
+        ordered = np.sort(np.where(inside, values[members], np.nan), axis=1).swapaxes(1, 2).reshape(-1, members.shape[1])
+        found = quantiles_of_sorted(ordered, inside.sum(axis=1).ravel(), np.tile(quantiles, len(groups)))
+        result[groups] = found.reshape(-1, steps)
     return result
 
 
@@ -121,39 +122,52 @@ def _extremes(rows: Rows, order: IndexArray, starts: IndexArray, wanted: ValueAr
 
     The rows come out group by group; for a single step the best come first, as Prometheus orders an instant vector.
     """
-    kept, sequence = np.zeros_like(rows.present), []
-    ends = np.append(starts[1:], len(order))
-    for start, end in zip(starts, ends, strict=True):
-        members = order[start:end]
-        values, inside = rows.values[members], rows.present[members]
-        best_first = np.lexsort((-values if largest else values, np.isnan(values), ~inside), axis=0)
-        rank = np.empty_like(best_first)
-        np.put_along_axis(rank, best_first, np.arange(len(members))[:, None], axis=0)
-        # Rank + 1 <= k, which is how a fractional k is cut off and how NaN takes nothing.
-        kept[members] = inside & (rank + 1 <= wanted)
-        sequence.append(members[best_first[:, 0]] if rows.values.shape[1] == 1 else members)
-    chosen = np.concatenate(sequence)
-    return compact([rows.labels[i] for i in chosen], rows.values[chosen], kept[chosen])
+    values, present = rows.values[order], rows.present[order]
+    rank = np.empty(values.shape, np.int64)
+    for _, members in _by_size(starts, len(order)):
+        some, inside = values[members], present[members]
+        best_first = np.lexsort((-some if largest else some, np.isnan(some), ~inside), axis=1)
+        places = np.empty_like(best_first)
+        np.put_along_axis(places, best_first, np.arange(members.shape[1])[:, None], axis=1)
+        rank[members] = places
+    # Rank + 1 <= k, which is how a fractional k is cut off and how NaN takes nothing.
+    kept = present & (rank + 1 <= wanted)
+    if values.shape[1] == 1:
+        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+        sequence = np.lexsort((rank[:, 0], group))
+        order, values, kept = order[sequence], values[sequence], kept[sequence]
+    return compact([rows.labels[i] for i in order.tolist()], values, kept)
+
+
+def _by_size(starts: IndexArray, count: int) -> Iterator[tuple[IndexArray, IndexArray]]:
+    """Groups of the same size together: their numbers i64[g], and the rows of each, i64[g, size]."""
+    sizes = np.diff(starts, append=count)
+    for size in np.unique(sizes).tolist():
+        groups = np.flatnonzero(sizes == size)
+        yield groups, starts[groups][:, None] + np.arange(size)
 
 
 def _count_values(node: Aggregation, rows: Rows, label: str, max_cells: int) -> Rows:
     """How many series have each value; the value becomes a label."""
-    cells: dict[Labels, ValueArray] = {}
     steps = rows.values.shape[1]
-    by_value = Aggregation(node.operator, node.expr, None, node.without, node.labels if node.without else (*node.labels, label))
-    for labels, values, present in zip(rows.labels, rows.values, rows.present, strict=True):
-        # By their bits, because 0 and -0 are written differently; all kinds of NaN are one.
-        bits = np.where(np.isnan(values), np.nan, values).view(np.int64)
-        for value_bits in np.unique(bits[present]):
-            same, value = present & (bits == value_bits), value_bits.view(np.float64)
-            key = _group_key(by_value, with_label(labels, label, format_value(float(value))))
-            cells.setdefault(key, np.zeros(steps))[same] += 1
-            if len(cells) * steps > max_cells:
-                raise QueryTooLargeError("count_values would make too many series")
-    if not cells:
+    groups, group = group_by_key(_group_key(node, with_label(labels, label, "")) for labels in rows.labels)
+    row, step = np.nonzero(rows.present)
+    if not len(row):
         return Rows.empty(steps)
-    counts = np.stack(list(cells.values()))
-    return Rows(list(cells), counts, counts > 0)
+    # By their bits, because 0 and -0 are written differently; all kinds of NaN are one.
+    cells = rows.values[row, step]
+    bits, place = np.unique(np.where(np.isnan(cells), np.nan, cells).view(np.int64), return_inverse=True)
+    pairs, pair = np.unique(group[row] * len(bits) + place, return_inverse=True)
+    if len(pairs) * steps > max_cells:
+        raise QueryTooLargeError("count_values would make too many series")
+    is_dropped = node.without and label in node.labels
+    texts = [format_value(value) for value in bits.view(np.float64).tolist()]
+    keys, key = group_by_key(
+        groups[number // len(bits)] if is_dropped else with_label(groups[number // len(bits)], label, texts[number % len(bits)])
+        for number in pairs.tolist()
+    )
+    counts = np.bincount(key[pair] * steps + step, minlength=len(keys) * steps).reshape(len(keys), steps).astype(np.float64)
+    return Rows(keys, counts, counts > 0)
 
 
 def format_value(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from services.common.errors import InvalidArgumentError, ResourceExhaustedError
+from services.common.errors import CancelledError, InvalidArgumentError, ResourceExhaustedError
 
 
 class BadDataError(InvalidArgumentError):
@@ -21,3 +21,9 @@ class QueryTooLargeError(ResourceExhaustedError):
     """The query would read or make more samples than one query may."""
 
     default_reason: ClassVar[str] = "QUERY_TOO_LARGE"
+
+
+class QueryCancelledError(CancelledError):
+    """Nobody waits for the answer any more."""
+
+    default_reason: ClassVar[str] = "CANCELLED"

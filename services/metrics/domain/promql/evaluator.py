@@ -23,36 +23,39 @@ from services.metrics.domain.promql.syntax.expressions import (
     Subquery,
     VectorSelector,
 )
-from services.metrics.domain.promql.values import LOOKBACK_MS, Matrix, QueryLimits, Rows, Value, Windows, without_name
+from services.metrics.domain.promql.values import LOOKBACK_MS, Checkpoint, Matrix, QueryLimits, Rows, Value, Windows, without_name
 from services.metrics.domain.promql.windows import is_stale, positions
 
 
-def evaluate(plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits) -> Value:
+def evaluate(plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits, checkpoint: Checkpoint) -> Value:
     """Value of the plan's expression at its steps.
 
     Args:
         plan: what to evaluate.
         data: the samples of each of `plan.fetches()`.
         limits: bound of every intermediate result.
+        checkpoint: called between parts of the work.
 
     Raises:
         ExecutionError: a parameter has an impossible value, two series have the same labels, or vectors cannot be matched.
         QueryTooLargeError: an intermediate result has more than `limits.max_cells` cells.
     """
     with np.errstate(all="ignore"):
-        return _Evaluation(plan, data, limits).value(plan.expression, plan.times_ms)
+        return _Evaluation(plan, data, limits, checkpoint).value(plan.expression, plan.times_ms)
 
 
 class _Evaluation:
     """One walk over an expression. A subquery brings times of its own, so that they are passed along."""
 
-    def __init__(self, plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits) -> None:
+    def __init__(self, plan: Plan, data: Mapping[Fetch, SeriesData], limits: QueryLimits, checkpoint: Checkpoint) -> None:
         self._plan = plan
         self._data = data
         self._limits = limits
+        self._checkpoint = checkpoint
 
     def value(self, node: Expression, times: TimeArray) -> Value:
         """Value of any expression at the times."""
+        self._checkpoint()
         match node:
             case NumberLiteral(value=number):
                 return np.full(len(times), number)
@@ -152,7 +155,7 @@ class _Evaluation:
             return self._absent(node.arguments[0], times)
         if node.function == "timestamp":
             return self._timestamp(node.arguments[0], times)
-        return functions.call(node.function, [self.value(argument, times) for argument in node.arguments], times)
+        return functions.call(node.function, [self.value(argument, times) for argument in node.arguments], times, self._checkpoint)
 
     def _timestamp(self, node: Expression, times: TimeArray) -> Rows:
         """Times of the samples themselves below a selector, of the evaluation below anything else; seconds."""

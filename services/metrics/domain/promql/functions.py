@@ -13,7 +13,7 @@ from services.metrics.domain.promql.math_functions import CALENDAR, ELEMENTWISE,
 from services.metrics.domain.promql.patterns import check_pattern
 from services.metrics.domain.promql.rows import compact, merge_same, unique
 from services.metrics.domain.promql.smoothing import holt_winters
-from services.metrics.domain.promql.values import Grid, Rows, Value, Windows, without_name
+from services.metrics.domain.promql.values import Checkpoint, Grid, Rows, Value, Windows, without_name
 
 OVER_TIME: Final[Mapping[str, Callable[..., ValueArray]]] = {
     "sum_over_time": over_time.sum_over_time,
@@ -54,20 +54,21 @@ FUNCTIONS: Final = (
 )  # fmt: skip
 
 
-def call(name: str, arguments: Sequence[Value], times_ms: TimeArray) -> Value:
+def call(name: str, arguments: Sequence[Value], times_ms: TimeArray, checkpoint: Checkpoint) -> Value:
     """Value of a function at each time.
 
     Args:
         name: one of `FUNCTIONS` but not of `SYNTACTIC`.
         arguments: of the types that the parser has checked.
         times_ms: i64[steps].
+        checkpoint: called between parts of long work.
 
     Raises:
         ExecutionError: an argument has an impossible value, or the result would have one label set twice.
     """
     windows = next((argument for argument in arguments if isinstance(argument, Windows)), None)
     if windows is not None:
-        return _of_windows(name, windows, _numbers(arguments))
+        return _of_windows(name, windows, _numbers(arguments), checkpoint)
     rows = next((argument for argument in arguments if isinstance(argument, Rows)), None)
     if rows is not None:
         return _of_rows(name, rows, arguments)
@@ -83,11 +84,14 @@ def call(name: str, arguments: Sequence[Value], times_ms: TimeArray) -> Value:
     raise TypeError(f"{name} is not a function of {len(arguments)} numbers")
 
 
-def _of_windows(name: str, windows: Windows, numbers: Sequence[ValueArray]) -> Rows:
-    if name in RATES:
-        values, present = RATES[name](windows, *numbers)
-    else:
-        values, present = OVER_TIME[name](windows, *numbers), windows.counts > 0
+def _of_windows(name: str, windows: Windows, numbers: Sequence[ValueArray], checkpoint: Checkpoint) -> Rows:
+    values, present = np.empty(windows.low.shape), np.empty(windows.low.shape, np.bool_)
+    for rows, part in windows.parts():
+        checkpoint()
+        if name in RATES:
+            values[rows], present[rows] = RATES[name](part, *numbers)
+        else:
+            values[rows], present[rows] = OVER_TIME[name](part, *numbers), part.counts > 0
     labels = windows.labels if name == "last_over_time" else [without_name(series) for series in windows.labels]
     return unique(compact(labels, values, present))
 

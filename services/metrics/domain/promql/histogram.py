@@ -1,6 +1,7 @@
 """`histogram_quantile` over classic histograms: cumulative buckets, one series for each upper bound `le`."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -23,21 +24,39 @@ def histogram_quantile(quantiles: ValueArray, rows: Rows) -> Rows:
         if bound is not None:
             key = tuple(pair for pair in labels if pair[0] not in (_BOUND, NAME_LABEL))
             groups[key].append((bound, index))
-    values = np.empty((len(groups), rows.values.shape[1]))
+    values = np.full((len(groups), rows.values.shape[1]), np.nan)
     present = np.zeros(values.shape, np.bool_)
-    for row, buckets in enumerate(groups.values()):
-        buckets.sort()
-        members = np.array([index for _, index in buckets])
+    for bounds, histograms, members in _alike(list(groups.values())):
         inside = rows.present[members]
-        present[row] = inside.any(axis=0)
-        # Steps at which the same buckets are present are computed together; nearly always that is all of them.
-        kinds, which = np.unique(inside, axis=1, return_inverse=True)
-        for kind in range(kinds.shape[1]):
-            steps = np.flatnonzero(which.ravel() == kind)
-            used = kinds[:, kind]
-            bounds = np.array([bound for bound, _ in buckets])[used]
-            values[row, steps] = _quantile(bounds, rows.values[np.ix_(members[used], steps)], quantiles[steps])
+        present[histograms] = inside.any(axis=1)
+        # Cells in which the same buckets are present are computed together; nearly always that is all of them.
+        heights = rows.values[members].swapaxes(0, 1).reshape(len(bounds), -1)
+        kinds, which = _kinds(inside.swapaxes(0, 1).reshape(len(bounds), -1))
+        found = np.empty(heights.shape[1])
+        wanted = np.tile(quantiles, len(histograms))
+        for kind, used in enumerate(kinds):
+            cells = np.flatnonzero(which == kind)
+            found[cells] = _quantile(bounds[used], heights[np.ix_(used, cells)], wanted[cells])
+        values[histograms] = found.reshape(len(histograms), -1)
     return compact(list(groups), values, present)
+
+
+def _alike(groups: list[list[tuple[float, int]]]) -> Iterator[tuple[ValueArray, IndexArray, IndexArray]]:
+    """Histograms with the same bounds: the bounds f64[b] ascending, numbers i64[h], and the rows of their buckets i64[h, b]."""
+    by_bounds: dict[tuple[float, ...], list[int]] = defaultdict(list)
+    for number, buckets in enumerate(groups):
+        buckets.sort()
+        by_bounds[tuple(bound for bound, _ in buckets)].append(number)
+    for bounds, numbers in by_bounds.items():
+        yield np.array(bounds), np.array(numbers), np.array([[index for _, index in groups[number]] for number in numbers])
+
+
+def _kinds(inside: MaskArray) -> tuple[list[IndexArray], IndexArray]:
+    """The different columns of bool[b, cells], each as the indexes of what is true in it, and which one each column is."""
+    if inside.all():
+        return [np.arange(len(inside))], np.zeros(inside.shape[1], np.int64)
+    kinds, which = np.unique(inside, axis=1, return_inverse=True)
+    return [np.flatnonzero(kind) for kind in kinds.T], which.ravel()
 
 
 def _bound(text: str | None) -> float | None:

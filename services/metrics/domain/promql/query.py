@@ -13,6 +13,7 @@ from services.common.errors import ResourceExhaustedError
 from services.metrics.domain.ports import SeriesData
 from services.metrics.domain.promql.errors import BadDataError, QueryTooLargeError
 from services.metrics.domain.promql.evaluator import evaluate
+from services.metrics.domain.promql.interruption import Interruption
 from services.metrics.domain.promql.plan import Fetch, Plan
 from services.metrics.domain.promql.rows import to_matrix
 from services.metrics.domain.promql.syntax.expressions import Expression, ValueType, is_ordered, value_type
@@ -144,9 +145,19 @@ async def _run(plan: Plan, reader: Reader, limits: QueryLimits) -> tuple[Value, 
         data[fetch] = found
         samples += len(found.values)
         cells += len(found.labels) * steps
-    if samples + cells > _THREAD_CELLS:
-        return await asyncio.to_thread(evaluate, plan, data, limits), samples
-    return evaluate(plan, data, limits), samples
+    if samples + cells <= _THREAD_CELLS:
+        return evaluate(plan, data, limits, _go_on), samples
+    interruption = Interruption()
+    try:
+        return await asyncio.to_thread(evaluate, plan, data, limits, interruption.checkpoint), samples
+    except asyncio.CancelledError:
+        # The caller has gone or its time is up. A thread cannot be ended from outside, so it is told.
+        interruption.demand()
+        raise
+
+
+def _go_on() -> None:
+    """The checkpoint of work that is over before anybody could interrupt it."""
 
 
 def _samples_of(windows: Windows) -> Matrix:

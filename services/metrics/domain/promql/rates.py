@@ -12,8 +12,7 @@ from services.metrics.domain.promql.windows import Count, State, centre, fold, r
 
 def rate(windows: Windows) -> Grid:
     """Increase of a counter per second."""
-    change, present = _extrapolated(windows, counter=True)
-    return change / ((windows.ends_ms - windows.starts_ms) / 1000.0), present
+    return _extrapolated(windows, counter=True, per_second=True)
 
 
 def increase(windows: Windows) -> Grid:
@@ -26,7 +25,7 @@ def delta(windows: Windows) -> Grid:
     return _extrapolated(windows, counter=False)
 
 
-def _extrapolated(windows: Windows, *, counter: bool) -> Grid:
+def _extrapolated(windows: Windows, *, counter: bool, per_second: bool = False) -> Grid:
     """Change between the first and the last sample, stretched to the edges of the window as Prometheus 2.x does.
 
     A side is stretched to the edge when a sample could be missing there (distance below 1.1 times the mean distance of
@@ -48,7 +47,10 @@ def _extrapolated(windows: Windows, *, counter: bool) -> Grid:
     threshold = distance * 1.1
     stretched = sampled + np.where(to_start < threshold, to_start, distance / 2)
     stretched = stretched + np.where(to_end < threshold, to_end, distance / 2)
-    return change * (stretched / sampled), present
+    factor = stretched / sampled
+    if per_second:
+        factor = factor / ((windows.ends_ms - windows.starts_ms) / 1000.0)
+    return change * factor, present
 
 
 def _lost_in_resets(windows: Windows) -> ValueArray:

@@ -58,7 +58,8 @@ def group_by_key(keys: Iterable[Labels]) -> tuple[list[Labels], IndexArray]:
 
 def to_matrix(rows: Rows, times_ms: TimeArray) -> Matrix:
     """The present cells as columns, series in the order of their labels."""
-    used = [i for i in sorted(range(len(rows.labels)), key=rows.labels.__getitem__) if rows.present[i].any()]
+    used = np.flatnonzero(rows.present.any(axis=1)).tolist()
+    used.sort(key=rows.labels.__getitem__)
     present = rows.present[used]
     offsets = np.concatenate(([0], np.cumsum(present.sum(axis=1)))).astype(np.int64)
     steps = np.broadcast_to(times_ms, present.shape)

@@ -1,7 +1,8 @@
 """What a query takes in (`Reader`, `QueryLimits`), what it gives, and what passes between its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from services.metrics.domain.ports import NAME_LABEL, Labels, MaskArray, Matcher, SeriesData, TimeArray, ValueArray
 
 IndexArray: TypeAlias = NDArray[np.int64]
+
+Checkpoint: TypeAlias = Callable[[], None]
+"""Raises when nobody waits for the answer any more."""
+
+_PART_CELLS: Final = 65_536
+"""Samples and windows that are worked on at once; a few arrays of this size fit into a cache of the second level."""
 
 LOOKBACK_MS: Final = 300_000
 """An instant selector takes the newest sample that is not older than this (inclusive, as Prometheus 2.x)."""
@@ -144,6 +151,31 @@ class Windows:
     def counts(self) -> IndexArray:
         """Samples in each window, i64[n, steps]."""
         return self.high - self.low
+
+    def parts(self) -> Iterator[tuple[slice, "Windows"]]:
+        """The windows of some series at a time, as rows and what is in them, each part small enough for the processor's cache."""
+        series, steps = self.low.shape
+        if series == 0:
+            return
+        firsts, ends = self.low.min(axis=1), self.high.max(axis=1)
+        # Series follow each other, so that where the next one begins is where a part may end.
+        sizes = np.cumsum(np.maximum(ends - firsts, 0) + steps)
+        bounds = np.searchsorted(sizes, np.arange(_PART_CELLS, int(sizes[-1]), _PART_CELLS))
+        for begin, end in pairwise(np.unique([0, *bounds.tolist(), series]).tolist()):
+            rows, first, last = slice(begin, end), int(firsts[begin:end].min()), int(ends[begin:end].max())
+            low, high = self.low[rows] - first, self.high[rows] - first
+            samples = slice(first, max(first, last))
+            part = Windows(
+                self.labels[rows],
+                self.timestamps_ms[samples],
+                self.values[samples],
+                low,
+                high,
+                self.starts_ms,
+                self.ends_ms,
+                self.times_ms,
+            )
+            yield rows, part
 
 
 Grid: TypeAlias = tuple[ValueArray, MaskArray]
