@@ -24,7 +24,7 @@ SERVICE_DELAY: Final = (6.0, 40.0)
 """Seconds from a machine's start to that of its service."""
 
 _LEVEL_WANDER: Final = ((2.5 * HOUR, 0.04), (1500.0, 0.03), (420.0, 0.02))
-_LEVEL_FLICKER: Final = (20.0, 0.2)
+_LEVEL_FLICKER: Final = (20.0, 0.14)
 _CPU_FLICKER: Final = ((20.0, 0.35), (240.0, 0.22))
 _PAYLOAD_FLICKER: Final = ((20.0, 0.12), (240.0, 0.22))
 """Seconds, and height relative to the work that the people of the site give: some requests need more of a processor or network than
