@@ -130,10 +130,3 @@ class Octaves:
             rate = rate + (0.5 * amplitude) * slope
             amount = amount + (0.5 * amplitude * period) * value
         return rate, amount
-
-    def wandered(self, times: Floats) -> Floats:
-        """The integral that `wander` gives, alone."""
-        amount: Floats = np.zeros((1, 1))
-        for noise, period, amplitude in self._parts:
-            amount = amount + (0.5 * amplitude * period) * noise.value(times)
-        return amount
