@@ -24,7 +24,7 @@ MIN_LEVEL: Final = 0.15
 _MINUTE: Final = 60.0
 _KNOTS: Final = 1440
 _UNIT: Final = 2.0**-20
-_KEPT_DAYS: Final = 128
+_KEPT_DAYS: Final = 256
 """Servers run for up to 90 days, whose work is asked for again and again."""
 
 _WORKDAY: Final = (

@@ -2,15 +2,18 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 from typing import Final
 
 from services.server_gen.domain.faults.fault import Fault
+from services.server_gen.domain.faults.kinds import KINDS
 from services.server_gen.domain.faults.plan import Plan
 from services.server_gen.domain.faults.reach import Graph
 from services.server_gen.domain.faults.scenario import Scenario
+from services.server_gen.domain.faults.timing import seeds_of
 from services.server_gen.domain.faults.truth import Truth, truth_of
+from services.server_gen.domain.machines import RESTART_SECONDS
 from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.ports import FleetRecord
 from services.server_gen.domain.roster import VirtualServer, roster
@@ -20,6 +23,8 @@ HISTORY_SECONDS: Final = 14 * 86_400.0
 """How long before its beginning the fleet has a past in which the scenario already happened."""
 FORESIGHT_SECONDS: Final = 2 * 86_400.0
 """How far ahead the faults of the scenario are known to the simulation."""
+_MEMORY_SECONDS: Final = RESTART_SECONDS + 33 * 86_400.0
+"""A fault leaves its trace in the counters until the machine is started again, and 31 days of the past can be read at once."""
 _WORLD: Final = 2
 """Raised whenever the same seed gives other samples than the release before."""
 
@@ -91,7 +96,7 @@ class World:
         # A smaller target may have taken the server of a fault away.
         injected = tuple(fault for fault in faults if fault.server in graph.place)
         foreseen = now + FORESIGHT_SECONDS
-        of_scenario = self.scenario_faults(record, graph.servers, record.epoch - HISTORY_SECONDS, foreseen)
+        of_scenario = self.scenario_faults(record, graph.servers, now - _MEMORY_SECONDS, foreseen)
         plan = Plan(self.seed, graph.servers, [*of_scenario, *injected], graph)
         return Snapshot(record, graph, plan, injected, foreseen, self._simulate)
 
@@ -103,6 +108,16 @@ class World:
     def truth(self, snapshot: Snapshot, fault: Fault) -> Truth:
         """What is really the matter with one fault. Takes tens of milliseconds."""
         return truth_of(fault, self.seed, snapshot.servers, snapshot.graph, self.holidays)
+
+    def reach(self, snapshot: Snapshot, fault: Fault) -> Hashable:
+        """The fault and all of the fleet that its truth depends on: the same truth holds wherever this is the same."""
+        root = snapshot.graph.place.get(fault.server)
+        if root is None:
+            return fault
+        seeds = seeds_of(fault, self.seed)
+        relations = dict.fromkeys(pull.whom for pull in KINDS[fault.kind].pulls)
+        reached = [snapshot.graph.reach(whom, root, seeds) for whom in relations]
+        return fault, tuple((one.servers.tobytes(), one.delay.tobytes(), one.weight.tobytes()) for one in reached)
 
     def _simulate(self, servers: Sequence[VirtualServer], plan: Plan) -> Simulation:
         return Simulation(self.seed, servers, plan, self.holidays)

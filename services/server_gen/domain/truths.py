@@ -1,6 +1,7 @@
 """The truth about the faults of the fleet, computed once each."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from services.common.clock import Clock
@@ -34,20 +35,12 @@ class Truths:
         self._clock = clock
         self._known: dict[Fault, Truth] = {}
         self._of: tuple[int, int] = (0, 0)
+        self._by_reach: dict[Hashable, Truth] = {}
+        self._computing = asyncio.Lock()
 
     async def of(self, snapshot: Snapshot, faults: Sequence[Fault]) -> list[Truth]:
         """The truth about each of these faults of this fleet."""
-        truths = []
-        for fault in faults:
-            known = self._remembered(snapshot)
-            truth = known.get(fault)
-            if truth is None:
-                truth = await self._pool.run(_COMPUTE_SECONDS, self._fleet.world.truth, snapshot, fault)
-                if len(known) >= _MOST_KEPT:
-                    del known[next(iter(known))]
-                known[fault] = truth
-            truths.append(truth)
-        return truths
+        return [self._remembered(snapshot).get(fault) or await self._compute(snapshot, fault) for fault in faults]
 
     async def between(self, start: float | None, end: float | None, *, cancelled: bool) -> tuple[Snapshot, list[Fault]]:
         """The faults that are under way somewhere in [start, end), the latest start first, and the fleet that has them.
@@ -74,11 +67,12 @@ class Truths:
     async def prepare(self) -> None:
         """Have at hand what is asked for first, whenever the fleet has changed."""
         while True:
+            await self._clock.sleep(_PAUSE_SECONDS)  # a fleet that grows changes again and again
             snapshot = self._fleet.snapshot
             try:
                 await self._prepare(snapshot)
-            except (ResourceExhaustedError, DeadlineExceededError):  # others are served first
-                await self._clock.sleep(_PAUSE_SECONDS)
+            except (ResourceExhaustedError, DeadlineExceededError):
+                continue  # others are served first
             if self._fleet.snapshot is snapshot:
                 await self._fleet.changed()
 
@@ -89,9 +83,28 @@ class Truths:
                 return
             await self.of(snapshot, [fault])
 
+    async def _compute(self, snapshot: Snapshot, fault: Fault) -> Truth:
+        async with self._computing:  # whoever waited for the same truth finds it
+            known = self._remembered(snapshot)
+            if fault not in known:
+                known[fault] = await self._pool.run(_COMPUTE_SECONDS, self._look_up, snapshot, fault)
+            return known[fault]
+
+    def _look_up(self, snapshot: Snapshot, fault: Fault) -> Truth:
+        """In the pool, one at a time: a server that joins changes the truth about few faults."""
+        world = self._fleet.world
+        reach = world.reach(snapshot, fault)
+        truth = self._by_reach.get(reach)
+        if truth is None:
+            truth = world.truth(snapshot, fault)
+            if len(self._by_reach) >= _MOST_KEPT:
+                del self._by_reach[next(iter(self._by_reach))]
+            self._by_reach[reach] = truth
+        return truth
+
     def _remembered(self, snapshot: Snapshot) -> dict[Fault, Truth]:
         of = (snapshot.generation, len(snapshot.servers))
-        if of > self._of:
+        if of > self._of or len(self._known) >= _MOST_KEPT:
             self._known, self._of = {}, of
         # Who still looks at an older fleet gets no truth of the present one, and leaves none behind.
         return self._known if of == self._of else {}
