@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from services.common.id_rows import find
+from services.common.id_rows import IdPlaces, find
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.matching import matches
 from services.metrics.domain.ports import Columns, IdArray, Labels, Matcher, SampleStore
@@ -49,8 +49,8 @@ class Subscription:
         self._store = store
         self._feed = feed
         self._selectors = [list(matchers) for matchers in selectors]
-        self._seen: IdArray = np.empty(0, np.uint64)
-        self._wanted: IdArray = np.empty(0, np.uint64)
+        self._seen = IdPlaces(np.empty(0, np.uint64))
+        self._is_wanted = np.empty(0, np.bool_)  # by place in `_seen`
 
     async def deliveries(self, cursor: int | None) -> AsyncIterator[Delivery]:
         """What follows the cursor, or a snapshot and what follows it when there is no such cursor.
@@ -76,23 +76,25 @@ class Subscription:
     def _give_up_deleted(self) -> IdArray:
         """Those of the series sent before that the store no longer has. Their samples are nobody's from here on."""
         held = self._store.matching(())
-        gone: IdArray = self._wanted[find(self._wanted, held) < 0]
-        self._seen = self._seen[find(self._seen, held) >= 0]
-        self._wanted = self._wanted[find(self._wanted, held) >= 0]
+        is_held = find(self._seen.ids, held) >= 0
+        gone: IdArray = self._seen.ids[~is_held & self._is_wanted]
+        self._seen, self._is_wanted = IdPlaces(self._seen.ids[is_held]), self._is_wanted[is_held]
         return gone
 
     def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
         """The wanted rows, and the series among them that come for the first time."""
-        unseen = np.unique(columns.ids[find(columns.ids, self._seen) < 0])
+        places = self._seen.find(columns.ids)
         series: list[tuple[int, Labels]] = []
-        if len(unseen):
+        if len(unseen := np.unique(columns.ids[places < 0])):
             labelled = zip(unseen.tolist(), self._store.labels_of(unseen), strict=True)
             series = [(series_id, labels) for series_id, labels in labelled if labels and self._wants(labels)]
-            self._seen = np.union1d(self._seen, unseen)
-            self._wanted = np.union1d(self._wanted, np.array([series_id for series_id, _ in series], np.uint64))
-        if len(self._wanted) == len(self._seen):
+            wanted = np.append(self._seen.ids[self._is_wanted], np.array([series_id for series_id, _ in series], np.uint64))
+            self._seen = IdPlaces(np.union1d(self._seen.ids, unseen))
+            self._is_wanted = np.isin(self._seen.ids, wanted, assume_unique=True)
+            places = self._seen.find(columns.ids)
+        if self._is_wanted.all():
             return columns, series
-        return columns.take(find(columns.ids, self._wanted) >= 0), series
+        return columns.take(self._is_wanted[places]), series
 
     def _wants(self, labels: Labels) -> bool:
         return not self._selectors or any(matches(matchers, labels) for matchers in self._selectors)

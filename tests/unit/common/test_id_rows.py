@@ -1,8 +1,9 @@
 """Rows of numeric ids."""
 
 import numpy as np
+import pytest
 
-from services.common.id_rows import IdRows, find
+from services.common.id_rows import IdPlaces, IdRows, find
 
 
 def _ids(*ids: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
@@ -13,6 +14,13 @@ def test_places_in_an_ascending_array() -> None:
     assert find(_ids(7, 1, 2**64 - 1, 3, 7), _ids(1, 3, 7)).tolist() == [2, 0, -1, 1, 2]
     assert find(_ids(7), _ids()).tolist() == [-1]
     assert find(_ids(), _ids(1)).tolist() == []
+
+
+@pytest.mark.parametrize("held", [[], [5], [1, 3, 7], [10, 2**40], [2**63, 2**63 + 1], list(range(100, 5000, 3))])
+def test_places_that_stay_are_the_same_close_together_or_far_apart(held: list[int]) -> None:
+    asked = _ids(0, 1, 2, 3, 5, 7, 8, 103, 4999, 2**40, 2**63 + 1, 2**64 - 1)
+    assert IdPlaces(_ids(*held)).find(asked).tolist() == find(asked, _ids(*held)).tolist()
+    assert IdPlaces(_ids(*held)).find(_ids()).tolist() == []
 
 
 def test_an_id_stands_for_the_row_it_was_given_last() -> None:
