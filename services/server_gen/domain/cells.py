@@ -73,6 +73,13 @@ class _Stretch:
         self.excess = np.concatenate((self.excess, sums[:, skip:]), axis=1)
         self.boot = np.concatenate((self.boot, boot[skip:]))
 
+    def take_over(self, other: "_Stretch", count: int) -> None:
+        """Begin with the first cells of another stretch that begins alike."""
+        if count > 0:
+            self.ratio, self.pace = other.ratio[:, :count], other.pace[:, :count]
+            self.counted, self.excess = other.counted[:, : count + 1], other.excess[:, : count + 1]
+            self.boot = other.boot[: count + 1]
+
 
 class Cells:
     """The excess of the counters of some machines.
@@ -111,6 +118,14 @@ class Cells:
                 return
             for (first, until), stretches in wanted.items():
                 self._compute(first, until, stretches)
+
+    def take_over(self, position: int, other: "Cells", other_position: int, time: float) -> None:
+        """Keep what was computed of the same machine elsewhere, where it was disturbed in the same way before a Unix time."""
+        alike = {stretch.first: stretch for stretch in other._stretches.get(other_position, ())}
+        for stretch in self._stretches.get(position, ()):
+            if (known := alike.get(stretch.first)) is None:
+                return
+            stretch.take_over(known, int(min(known.next, stretch.end, time // _CELL_SECONDS)) - stretch.first)
 
     def _compute(self, first: int, until: int, stretches: list[tuple[int, int]]) -> None:
         where = np.array([position for position, _ in stretches], dtype=np.intp)

@@ -1,6 +1,6 @@
 """The series of servers on which levers were pulled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -39,6 +39,14 @@ class Disturbed:
         self._cells = Cells(moments, self._spans, self._levers)
         self._started: dict[tuple[int, int], float] = {}
         self._kept: tuple[bytes, Moments] | None = None
+
+    def take_over(self, other: "Disturbed", same_until: Mapping[int, float]) -> None:
+        """Keep what another one computed of the servers of these indices, which were disturbed in the same way before a Unix time each."""
+        places = {index: position for position, index in enumerate(other._indices.tolist())}
+        for position in self._spans:
+            index = int(self._indices[position])
+            if index in same_until and index in places:
+                self._cells.take_over(position, other._cells, places[index], same_until[index])
 
     def figures(self, times: Floats) -> tuple[NDArray[np.intp], Floats]:
         """Positions of the servers that are other than undisturbed at any of these Unix times, and all their series."""

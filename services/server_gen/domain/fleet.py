@@ -233,7 +233,8 @@ class Fleet:
 
     async def _show(self, record: FleetRecord, faults: tuple[Fault, ...]) -> None:
         """Let readers see this fleet from now on."""
-        self._snapshot = await self._pool.run(_COMPUTE_SECONDS, self.world.snapshot, record, faults, self._clock.now())
+        now = self._clock.now()
+        self._snapshot = await self._pool.run(_COMPUTE_SECONDS, self.world.snapshot, record, faults, now, self._snapshot)
         self._faults = faults
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,6 +1,6 @@
 """The figures of a fleet as a pure function of seed, server and time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -46,6 +46,15 @@ class Simulation:
         self.servers = tuple(servers)
         self._moments = Moments(Machines(seed, self.servers, tuple(sorted(holidays))))
         self._disturbed = Disturbed(self._moments, self.servers, disturbances)
+
+    def take_over(self, other: "Simulation", same_until: Mapping[int, float]) -> None:
+        """Keep what another simulation of the same fleet has computed, so that it is not computed again; no figure changes by it.
+
+        Args:
+            other: not in use by another thread meanwhile.
+            same_until: for servers of both, by their index in the roster, the Unix time before which the same disturbs them.
+        """
+        self._disturbed.take_over(other._disturbed, same_until)
 
     def at(self, time_seconds: float) -> Floats:
         """Figures at one Unix time: float64[len(CATALOGUE), n], NaN where a server has no such figure."""
