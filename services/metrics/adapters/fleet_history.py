@@ -1,6 +1,5 @@
 """Fills in the past of the virtual fleet: what the store lacks."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -29,8 +28,6 @@ WINDOW_MS: Final = 14 * 86_400_000
 """Long, because the fleet works out what befell it for each range anew."""
 BATCH_SAMPLES: Final = 1_000_000
 """About so many samples are asked for and stored at once: enough to be packed well, few enough that live samples do not wait long."""
-LANES: Final = 2
-"""Batches on their way at a time: the fleet works out the next while one is packed."""
 SERIES_A_SERVER: Final = 40
 """For the size of a batch alone."""
 SERVERS_A_WINDOW: Final = 20
@@ -119,18 +116,12 @@ class FleetHistory:
     async def _fill_range(self, generation: int, servers: Sequence[str], part: Range) -> int:
         steps = -(-(part[1] - part[0]) // STEP_MS)
         at_once = max(1, BATCH_SAMPLES // (steps * SERIES_A_SERVER))
-        batches = iter([servers[first : first + at_once] for first in range(0, len(servers), at_once)])
-
-        async def lane() -> int:
-            return sum([await self._fill_batch(generation, batch, part) for batch in batches])
-
-        lanes = [asyncio.create_task(lane()) for _ in range(LANES)]
-        try:
-            return sum(await asyncio.gather(*lanes))
-        finally:
-            for task in lanes:
-                task.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+        return sum(
+            [
+                await self._fill_batch(generation, servers[first : first + at_once], part)
+                for first in range(0, len(servers), at_once)
+            ]
+        )
 
     async def _fill_batch(self, generation: int, servers: Sequence[str], part: Range) -> int:
         series = self._make_series()
