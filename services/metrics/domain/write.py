@@ -14,6 +14,7 @@ class Source(StrEnum):
     RPC = "rpc"
     HOST = "host"
     FLEET = "fleet"
+    SCRAPE = "scrape"
 
 
 class SampleWriter:

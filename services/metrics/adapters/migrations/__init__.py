@@ -1,0 +1,1 @@
+"""Alembic migrations of the metrics service's database; run when the service starts."""

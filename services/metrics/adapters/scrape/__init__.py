@@ -1,0 +1,1 @@
+"""Scraping's way to targets, lists of targets, files and the database."""

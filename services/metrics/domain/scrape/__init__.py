@@ -1,0 +1,1 @@
+"""Scraping: what is scraped, how its pages are read, and when."""
