@@ -41,6 +41,7 @@ from services.gateway.web.intake import Intake
 from services.gateway.web.openapi import openapi_document
 from services.gateway.web.pages import PageHandlers
 from services.gateway.web.prometheus import PrometheusHandlers
+from services.gateway.web.prometheus_state import PrometheusStateHandlers
 from services.gateway.web.routes import Handlers, route_table
 from services.gateway.web.server import HttpServer, Surroundings, web_application
 from services.gateway.web.servers import ServerHandlers
@@ -75,7 +76,7 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
         token = await _admin_token(settings, gateway)
         channels = {name: connect(name) for name in PEERS}
         metrics, notifier = MetricsServiceStub(channels["metrics"]), NotifierServiceStub(channels["notifier"])
-        reader = MetricsReader(metrics)
+        reader, alerting = MetricsReader(metrics), AlertingClient(notifier)
         suite = SuiteClient(channels, telemetry)
         authenticator = Authenticator(token, clock, settings.session_hours * 3600)
 
@@ -94,11 +95,12 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
                 otlp=OtlpHandlers(intake, OtlpMessages()),
                 influx=InfluxHandlers(intake),
                 prometheus=PrometheusHandlers(reader),
+                prometheus_state=PrometheusStateHandlers(reader, alerting, version()),
                 servers=ServerHandlers(reader),
                 stream=StreamHandlers(hub),
                 fleet=FleetHandlers(FleetClient(ServerGenServiceStub(channels["server_gen"]), metrics, feeds.forget_fleet)),
                 ask=AskHandlers(AssistantClient(AiAgentServiceStub(channels["ai_agent"])), settings.max_analyze_rows),
-                alerting=AlertingHandlers(AlertingClient(notifier)),
+                alerting=AlertingHandlers(alerting),
                 system=system,
                 pages=PageHandlers(STATIC_FOLDER, authenticator, failures, secure_cookies=settings.secure_cookies),
             )

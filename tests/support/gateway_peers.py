@@ -59,6 +59,7 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         self.refused_names: set[str] = set()
         self.answer: metrics_pb2.QueryResponse = metrics_pb2.QueryResponse()
         self.range_answer = metrics_pb2.QueryRangeResponse()
+        self.label_values = ["web-01", "web-02", "web-03"]
         self.servers: list[metrics_pb2.Server] = []
         self.feed = Feed()
         self.snapshot = metrics_pb2.WatchSamplesResponse(snapshot=True)
@@ -117,8 +118,8 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
 
     async def Query(self, request: metrics_pb2.QueryRequest, context: Any) -> metrics_pb2.QueryResponse:
         self.called("Query", request)
-        if request.expr == "sum((":
-            raise InvalidArgumentError("1:5: unexpected end of input", reason="BAD_DATA")
+        if request.expr in ("", "sum(("):
+            raise InvalidArgumentError("1:6: parse error: unclosed left parenthesis", reason="BAD_DATA")
         return self.answer
 
     async def QueryRange(self, request: metrics_pb2.QueryRangeRequest, context: Any) -> metrics_pb2.QueryRangeResponse:
@@ -138,7 +139,7 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
         self, request: metrics_pb2.ListLabelValuesRequest, context: Any
     ) -> metrics_pb2.ListLabelValuesResponse:
         self.called("ListLabelValues", request)
-        return metrics_pb2.ListLabelValuesResponse(values=["web-01", "web-02", "web-03"])
+        return metrics_pb2.ListLabelValuesResponse(values=self.label_values)
 
     async def DeleteSeries(self, request: metrics_pb2.DeleteSeriesRequest, context: Any) -> metrics_pb2.DeleteSeriesResponse:
         self.called("DeleteSeries", request)
@@ -248,6 +249,8 @@ class FakeNotifier(Failing, notifier_pb2_grpc.NotifierServiceServicer):
 
     async def ListRules(self, request: notifier_pb2.ListRulesRequest, context: Any) -> notifier_pb2.ListRulesResponse:
         self.called("ListRules", request)
+        if request.page_token:
+            return notifier_pb2.ListRulesResponse()
         return notifier_pb2.ListRulesResponse(rules=list(self.rules.values()), next_page_token="more")
 
     async def UpdateRule(self, request: notifier_pb2.UpdateRuleRequest, context: Any) -> notifier_pb2.UpdateRuleResponse:

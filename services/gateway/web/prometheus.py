@@ -1,70 +1,24 @@
-"""The Prometheus HTTP API over stored samples: the shapes, error types and status codes that Grafana expects."""
+"""The Prometheus HTTP API over stored samples: queries, and lists of series and labels, in the shapes that Grafana expects."""
 
 import asyncio
-import math
-import re
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from multidict import MultiDict
-from pydantic import BaseModel
 
-from services.common.errors import (
-    DeadlineExceededError,
-    InvalidArgumentError,
-    NotFoundError,
-    OpenManagerError,
-    RefusedError,
-    ResourceExhaustedError,
-    UnavailableError,
-)
+from services.common.errors import InvalidArgumentError
 from services.gateway.domain.ports import MetricReader
 from services.gateway.domain.promql import Matrix, Result, Vector
-from services.gateway.domain.times import parse_time_ms
-from services.gateway.web.body import check, parameters, read_bytes
+from services.gateway.web.prometheus_errors import BAD_QUERY, as_prometheus, bad_parameter
 from services.gateway.web.prometheus_json import point_count, result_json
+from services.gateway.web.prometheus_parameters import check_label_name, duration_ms, optional_time_ms, parameters_of, time_ms
 from services.gateway.web.respond import json_response
 from services.gateway.web.schemas.metrics import InstantParameters, RangeParameters, SeriesParameters
 
 QUERY_TIMEOUT_SECONDS: Final = 30.0
-MAX_POINTS: Final = 11_000
-MAX_FIELDS: Final = 1_000
-FORM: Final = "application/x-www-form-urlencoded"
+MAX_STEPS: Final = 11_000
 LARGE_POINTS: Final = 5_000
 """From here on a result is written in a thread."""
-_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
-_DURATION: Final = re.compile(r"(\d+)(ms|[smhdwy])")
-_ERROR_TYPES: Final[tuple[tuple[type[OpenManagerError], str, HTTPStatus], ...]] = (
-    (InvalidArgumentError, "bad_data", HTTPStatus.BAD_REQUEST),
-    (NotFoundError, "not_found", HTTPStatus.NOT_FOUND),
-    (RefusedError, "execution", HTTPStatus.UNPROCESSABLE_ENTITY),
-    (ResourceExhaustedError, "execution", HTTPStatus.UNPROCESSABLE_ENTITY),
-    (DeadlineExceededError, "timeout", HTTPStatus.SERVICE_UNAVAILABLE),
-    (UnavailableError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
-)
-ModelT = TypeVar("ModelT", bound=BaseModel)
-Handler = Callable[["PrometheusHandlers", web.Request], Awaitable[web.Response]]
-
-
-def _as_prometheus(handler: Handler) -> Handler:
-    """Errors in Prometheus's own shape; a bug is left to the door, which logs it."""
-
-    async def wrapped(self: "PrometheusHandlers", request: web.Request) -> web.Response:
-        try:
-            return await handler(self, request)
-        except OpenManagerError as error:
-            for kind, error_type, status in _ERROR_TYPES:
-                if isinstance(error, kind):
-                    headers = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-                    body = {"status": "error", "errorType": error_type, "error": error.message}
-                    return json_response(body, status, headers)
-            raise
-
-    return wrapped
 
 
 class PrometheusHandlers:
@@ -73,76 +27,61 @@ class PrometheusHandlers:
     def __init__(self, reader: MetricReader) -> None:
         self._reader = reader
 
-    @_as_prometheus
+    @as_prometheus
     async def query(self, request: web.Request) -> web.Response:
         """An instant query."""
-        given = await _parameters(request, InstantParameters)
-        time_ms = None if given.time is None else _time(given.time, "time")
-        return await _result(await self._reader.query(given.query, time_ms, _timeout(given.timeout)), given.limit)
+        given = await parameters_of(request, InstantParameters)
+        at_ms, timeout = optional_time_ms(given.time, "time"), _timeout(given.timeout)
+        try:
+            result = await self._reader.query(given.query, at_ms, timeout)
+        except InvalidArgumentError as error:
+            if error.reason != BAD_QUERY:
+                raise
+            raise bad_parameter("query", error.message) from error
+        return await _result(result, given.limit)
 
-    @_as_prometheus
+    @as_prometheus
     async def query_range(self, request: web.Request) -> web.Response:
         """A range query."""
-        given = await _parameters(request, RangeParameters)
-        start_ms, end_ms, step_ms = _time(given.start, "start"), _time(given.end, "end"), _duration(given.step, "step")
+        given = await parameters_of(request, RangeParameters)
+        start_ms, end_ms = time_ms(given.start, "start"), time_ms(given.end, "end")
         if end_ms < start_ms:
-            raise InvalidArgumentError('parameter "end" is before "start"')
+            raise bad_parameter("end", "end timestamp must not be before start time")
+        step_ms = duration_ms(given.step, "step")
         if step_ms <= 0:
-            raise InvalidArgumentError('parameter "step" must be more than zero')
-        if (end_ms - start_ms) // step_ms >= MAX_POINTS:
-            raise InvalidArgumentError(f"more than {MAX_POINTS} points a series; take a longer step or a shorter range")
+            told = "zero or negative query resolution step widths are not accepted. Try a positive integer"
+            raise bad_parameter("step", told)
+        if (end_ms - start_ms) // step_ms > MAX_STEPS:
+            told = f"exceeded maximum resolution of {MAX_STEPS:,} points per timeseries. "
+            raise InvalidArgumentError(told + "Try decreasing the query resolution (?step=XX)")
         result = await self._reader.query_range(given.query, start_ms, end_ms, step_ms, _timeout(given.timeout))
         return await _result(result, given.limit)
 
-    @_as_prometheus
+    @as_prometheus
     async def series(self, request: web.Request) -> web.Response:
         """Series that match any selector."""
-        given = await _parameters(request, SeriesParameters)
+        given = await parameters_of(request, SeriesParameters)
         if not given.match:
-            raise InvalidArgumentError('parameter "match[]" is missing')
+            raise InvalidArgumentError("no match[] parameter provided")
         limit = given.limit + 1 if given.limit else 0  # one more, to know whether some are left out
-        found = await self._reader.series(given.match, _time_or_none(given.start), _time_or_none(given.end), limit)
+        found = await self._reader.series(given.match, *_range(given), limit)
         return _list(found, given.limit)
 
-    @_as_prometheus
+    @as_prometheus
     async def labels(self, request: web.Request) -> web.Response:
         """Names of labels."""
-        given = await _parameters(request, SeriesParameters)
-        found = await self._reader.label_names(given.match, _time_or_none(given.start), _time_or_none(given.end))
+        given = await parameters_of(request, SeriesParameters)
+        found = await self._reader.label_names(given.match, *_range(given))
         return _list(found, given.limit)
 
-    @_as_prometheus
+    @as_prometheus
     async def label_values(self, request: web.Request) -> web.Response:
         """Values of one label."""
-        given = await _parameters(request, SeriesParameters)
+        given = await parameters_of(request, SeriesParameters)
         name = request.match_info["name"]
-        found = await self._reader.label_values(name, given.match, _time_or_none(given.start), _time_or_none(given.end))
+        check_label_name(name)
+        found = await self._reader.label_values(name, given.match, *_range(given))
         return _list(found, given.limit)
-
-
-async def _parameters(request: web.Request, kind: type[ModelT]) -> ModelT:
-    """The parameters of the URL and of the form; the form's come first, as in Prometheus."""
-    values: MultiDict[Any] = MultiDict(request.query)
-    if request.method == "POST":
-        form = _form(await read_bytes(request), request.content_type)
-        for name, _ in form:
-            values.popall(name, None)
-        values.extend(form)
-    return check(kind, parameters(kind, values))
-
-
-def _form(body: bytes, kind: str) -> list[tuple[str, str]]:
-    """The fields of a form in the order given, always in UTF-8."""
-    if not body:
-        return []
-    if kind != FORM:
-        raise InvalidArgumentError(f"the body must be {FORM}, not {kind[:100]}")
-    try:
-        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except UnicodeDecodeError:
-        raise InvalidArgumentError("the body is not UTF-8") from None
-    except ValueError:
-        raise InvalidArgumentError(f"the body has more than {MAX_FIELDS} fields") from None
 
 
 async def _result(result: Result, limit: int) -> web.Response:
@@ -173,29 +112,9 @@ def _list(found: list[Any], limit: int) -> web.Response:
     return json_response({"status": "success", "data": found})
 
 
-def _time(text: str, name: str) -> int:
-    try:
-        return parse_time_ms(text)
-    except (ValueError, OverflowError):
-        raise InvalidArgumentError(f'parameter "{name}" is neither RFC 3339 with a zone nor Unix seconds: {text[:60]!r}') from None
-
-
-def _time_or_none(text: str | None) -> int | None:
-    return None if text is None else _time(text, "start or end")
+def _range(given: SeriesParameters) -> tuple[int | None, int | None]:
+    return optional_time_ms(given.start, "start"), optional_time_ms(given.end, "end")
 
 
 def _timeout(text: str | None) -> float:
-    return QUERY_TIMEOUT_SECONDS if text is None else min(max(_duration(text, "timeout") / 1000, 0.001), QUERY_TIMEOUT_SECONDS)
-
-
-def _duration(text: str, name: str) -> int:
-    """Milliseconds of `90`, `1.5` (seconds), `90s` or `1h30m`."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        if re.fullmatch(r"(\d+(ms|[smhdwy]))+", text):
-            return sum(int(count) * _UNITS[unit] for count, unit in _DURATION.findall(text))
-        raise InvalidArgumentError(f'parameter "{name}" is no duration: {text[:60]!r}') from None
-    if not math.isfinite(seconds) or abs(seconds) > 1e10:
-        raise InvalidArgumentError(f'parameter "{name}" is no duration: {text[:60]!r}')
-    return round(seconds * 1000)
+    return QUERY_TIMEOUT_SECONDS if text is None else min(max(duration_ms(text, "timeout") / 1000, 0.001), QUERY_TIMEOUT_SECONDS)

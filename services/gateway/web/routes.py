@@ -17,6 +17,7 @@ from services.gateway.web.ingest_otlp import OtlpHandlers
 from services.gateway.web.ingest_remote_write import RemoteWriteHandlers
 from services.gateway.web.pages import PageHandlers
 from services.gateway.web.prometheus import PrometheusHandlers
+from services.gateway.web.prometheus_state import PrometheusStateHandlers
 from services.gateway.web.schemas import alerting as a
 from services.gateway.web.schemas import ask as q
 from services.gateway.web.schemas import fleet as f
@@ -98,6 +99,7 @@ class Handlers:
     otlp: OtlpHandlers
     influx: InfluxHandlers
     prometheus: PrometheusHandlers
+    prometheus_state: PrometheusStateHandlers
     servers: ServerHandlers
     stream: StreamHandlers
     fleet: FleetHandlers
@@ -123,7 +125,7 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         Route(POST, "/api/v1/import", to.ingest.history, OPERATOR, "ingest", "Store history, one series a line; times of any age within retention", request=m.ImportLine, request_media=LINES, response=m.Receipt),
         *_sender_routes(to),
         # Figures out
-        *_prometheus_routes(p, to.prometheus),
+        *_prometheus_routes(p, to.prometheus, to.prometheus_state),
         Route(GET, "/api/v1/servers", to.servers.list, VIEWER, "read", "Servers with their newest figures", query=m.ServersQuery, response=m.ServerList, is_frequent=True),
         Route(GET, "/api/v1/servers/{server}", to.servers.get, VIEWER, "read", "One server", response=m.Server, is_frequent=True),
         Route(GET, "/api/v1/stream", to.stream.stream, VIEWER, "read", "Figures and alerts as they change", query=m.StreamQuery, media=EVENTS, is_frequent=True),
@@ -178,7 +180,7 @@ def _sender_routes(to: Handlers) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-def _prometheus_routes(prefix: str, to: PrometheusHandlers) -> tuple[Route, ...]:
+def _prometheus_routes(prefix: str, to: PrometheusHandlers, state: PrometheusStateHandlers) -> tuple[Route, ...]:
     """The read API of Prometheus: each of the first four by GET, and by POST for expressions too long for a URL."""
     both = (
         ("query", to.query, "Evaluate a PromQL expression at one instant", m.InstantParameters),
@@ -196,4 +198,12 @@ def _prometheus_routes(prefix: str, to: PrometheusHandlers) -> tuple[Route, ...]
     values = Route(
         GET, path, to.label_values, VIEWER, tag, "Values of one label", query=m.SeriesParameters, response=answer, is_frequent=True
     )
+    others = (
+        ("metadata", state.metadata, "What metrics are, as far as their names tell", m.MetadataParameters),
+        ("rules", state.rules, "Rules with their active alerts, as Prometheus has them", m.RulesParameters),
+        ("alerts", state.alerts, "Active alerts, as Prometheus has them", None),
+        ("status/buildinfo", state.buildinfo, "The version of Prometheus that is followed", None),
+    )
+    for name, handler, summary, query in others:
+        routes.append(Route(GET, f"{prefix}/{name}", handler, VIEWER, tag, summary, query=query, response=answer, is_frequent=True))
     return (*routes, values)

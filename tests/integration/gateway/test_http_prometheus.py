@@ -1,5 +1,7 @@
 """The read API in the shapes of Prometheus."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,10 +9,17 @@ import numpy as np
 import pytest
 
 from openmanager.metrics.v1 import metrics_pb2
-from services.common.errors import DeadlineExceededError, OpenManagerError, ResourceExhaustedError, UnavailableError
-from tests.support.gateway import RunningGateway
+from services.common.errors import (
+    CancelledError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    OpenManagerError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.gateway_fake import NOW_MS
-from tests.support.gateway_peers import label_set
+from tests.support.gateway_peers import FakeMetrics, Peers, label_set
 
 API = "/prometheus/api/v1"
 
@@ -104,7 +113,11 @@ async def test_range_by_get_and_by_form(gateway: RunningGateway) -> None:
         ("query_range", {"query": "cpu", "start": "60", "end": "0", "step": "1"}),
         ("query_range", {"query": "cpu", "start": "0", "end": "60", "step": "0"}),
         ("query_range", {"query": "cpu", "start": "0", "end": "60", "step": "inf"}),
-        ("query_range", {"query": "cpu", "start": "0", "end": "11000", "step": "1"}),
+        ("query_range", {"query": "cpu", "start": "0", "end": "11001", "step": "1"}),
+        ("query_range", {"query": "cpu", "end": "60", "step": "1"}),
+        ("label/a-b/values", {}),
+        ("rules", {"type": "x"}),
+        ("metadata", {"limit": "x"}),
         ("series", {}),
     ],
 )
@@ -118,10 +131,56 @@ async def test_bad_data(gateway: RunningGateway, path: str, given: dict[str, str
 
 
 @pytest.mark.parametrize(
+    ("path", "given", "told"),
+    [
+        ("query", {"query": "sum(("}, 'invalid parameter "query": 1:6: parse error: unclosed left parenthesis'),
+        ("query", {"query": "1", "timeout": "x"}, 'invalid parameter "timeout": cannot parse "x" to a valid duration'),
+        (
+            "query",
+            {"query": "1", "time": "x"},
+            'invalid parameter "time": Invalid time value for \'time\': cannot parse "x" to a valid timestamp',
+        ),
+        (
+            "query_range",
+            {"start": "x", "end": "3", "step": "1"},
+            'invalid parameter "start": cannot parse "x" to a valid timestamp',
+        ),
+        (
+            "query_range",
+            {"start": "5", "end": "3", "step": "1"},
+            'invalid parameter "end": end timestamp must not be before start time',
+        ),
+        (
+            "query_range",
+            {"start": "0", "end": "3", "step": "0"},
+            'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer',
+        ),
+        (
+            "query_range",
+            {"start": "0", "end": "30000", "step": "1"},
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ),
+        ("series", {}, "no match[] parameter provided"),
+        ("label/a-b/values", {}, 'invalid label name: "a-b"'),
+        ("rules", {"type": "x"}, 'invalid parameter "type": not supported value "x"'),
+    ],
+)
+async def test_mistakes_are_told_in_the_words_of_prometheus(
+    gateway: RunningGateway, path: str, given: dict[str, str], told: str
+) -> None:
+    """Each of these is what Prometheus 2.42 answers to the same request."""
+    reply = await gateway("GET", f"{API}/{path}?" + urlencode(given))
+
+    assert reply.json == {"status": "error", "errorType": "bad_data", "error": told}
+
+
+@pytest.mark.parametrize(
     ("error", "status", "kind"),
     [
         (ResourceExhaustedError("too many samples"), 422, "execution"),
+        (InvalidArgumentError("vector cannot contain metrics with the same labelset", reason="EXECUTION"), 422, "execution"),
         (DeadlineExceededError("slow"), 503, "timeout"),
+        (CancelledError("stopping"), 503, "canceled"),
         (UnavailableError("away"), 503, "unavailable"),
     ],
 )
@@ -162,3 +221,38 @@ async def test_limit_of_a_query(gateway: RunningGateway) -> None:
 
     assert len(reply.json["data"]["result"]) == 2
     assert "2 of 3" in reply.json["warnings"][0]
+
+
+class EndlessMetrics(FakeMetrics):
+    """Never answers a query."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def Query(self, request: metrics_pb2.QueryRequest, context: Any) -> metrics_pb2.QueryResponse:  # noqa: N802  (the name of the RPC)
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+        return self.answer
+
+
+async def test_a_client_that_leaves_cancels_its_query(tmp_path: Path) -> None:
+    metrics = EndlessMetrics()
+    async with running_gateway(tmp_path, peers=Peers(metrics=metrics)) as gateway:
+        asking = asyncio.create_task(gateway("GET", f"{API}/query?query=cpu"))
+        await asyncio.wait_for(metrics.started.wait(), 10)
+        asking.cancel()
+        await asyncio.wait_for(metrics.cancelled.wait(), 10)
+
+
+async def test_a_query_that_takes_longer_than_its_timeout(tmp_path: Path) -> None:
+    metrics = EndlessMetrics()
+    async with running_gateway(tmp_path, peers=Peers(metrics=metrics)) as gateway:
+        reply = await gateway("GET", f"{API}/query?query=cpu&timeout=20ms")
+        await asyncio.wait_for(metrics.cancelled.wait(), 10)
+
+    assert reply.status == 503
+    assert reply.json == {"status": "error", "errorType": "timeout", "error": "query timed out in expression evaluation"}

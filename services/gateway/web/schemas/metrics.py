@@ -95,7 +95,7 @@ class InstantParameters(Query):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    query: str = Field(min_length=1, description="PromQL expression.")
+    query: str = Field(description="PromQL expression.")
     time: str | None = Field(None, description="RFC 3339 or Unix seconds; now when absent.")
     timeout: str | None = Field(None, description="Duration such as 30s.")
     limit: int = Field(0, ge=0, description="At most this many series; 0 for all.")
@@ -106,7 +106,7 @@ class RangeParameters(Query):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    query: str = Field(min_length=1, description="PromQL expression.")
+    query: str = Field(description="PromQL expression.")
     start: str = Field(description="RFC 3339 or Unix seconds.")
     end: str = Field(description="RFC 3339 or Unix seconds.")
     step: str = Field(description="Duration such as 15s, or seconds.")
@@ -123,3 +123,20 @@ class SeriesParameters(Query):
     start: str | None = Field(None, description="RFC 3339 or Unix seconds.")
     end: str | None = Field(None, description="RFC 3339 or Unix seconds.")
     limit: int = Field(0, ge=0, description="At most this many; 0 for all.")
+
+
+class MetadataParameters(Query):
+    """Of which metrics something is to be told."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    metric: str | None = Field(None, description="Only this metric.")
+    limit: int = Field(-1, description="At most this many; all when negative.")
+
+
+class RulesParameters(Query):
+    """Which rules."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: str = Field("", description="`alert` or `record`; all when empty. There are no recording rules.")
