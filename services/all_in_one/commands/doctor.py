@@ -28,6 +28,8 @@ from services.metrics.adapters.embedded import doctor as store_doctor
 Verdict = Literal["ok", "note", "bad"]
 MARKS: dict[Verdict, str] = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
 PROBE_SECONDS = 4.0
+STATES = {"notifier": "rules and channels", "server_gen": "virtual servers and faults"}
+"""What the services keep in databases of their own."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _folder_findings(settings: SuiteSettings, *, repair: bool) -> Iterator[Findi
     if not folder.exists():
         yield Finding("note", f"{folder} does not exist yet: the first start makes it")
         return
-    for part in ("metrics", "notifier"):
+    for part in ("metrics", *STATES):
         lock = FolderLock(folder / part)
         try:
             lock.acquire()
@@ -91,7 +93,7 @@ def _folder_findings(settings: SuiteSettings, *, repair: bool) -> Iterator[Findi
             if part == "metrics":
                 yield from _store_findings(folder / part, repair=repair)
             else:
-                yield from _state_findings(folder / part / "notifier.db", repair=repair)
+                yield from _state_findings(folder / part / f"{part}.db", STATES[part], repair=repair)
         finally:
             lock.release()
 
@@ -116,10 +118,10 @@ def _store_findings(folder: Path, *, repair: bool) -> Iterator[Finding]:
             )
 
 
-def _state_findings(path: Path, *, repair: bool) -> Iterator[Finding]:
-    """Rules, alerts, channels and the outbox."""
+def _state_findings(path: Path, what: str, *, repair: bool) -> Iterator[Finding]:
+    """A database of a service's own state; `what` is in it."""
     if not path.exists():
-        yield Finding("note", f"{path} does not exist: no rule was made yet, or they are kept in PostgreSQL")
+        yield Finding("note", f"{path} does not exist: there are no {what} yet, or they are kept in PostgreSQL")
         return
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
@@ -131,7 +133,7 @@ def _state_findings(path: Path, *, repair: bool) -> Iterator[Finding]:
     elif not repair:
         yield Finding("bad", f"{path} is damaged: {'; '.join(problems)}")
         yield Finding(
-            "bad", "put a backup in its place, or run `openmanager doctor --repair` to set it aside and start without rules"
+            "bad", f"put a backup in its place, or run `openmanager doctor --repair` to set it aside and start without {what}"
         )
     else:
         aside = path.with_name(f"{path.name}.corrupt-{int(SystemClock().now())}")
@@ -139,7 +141,7 @@ def _state_findings(path: Path, *, repair: bool) -> Iterator[Finding]:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
         path.rename(aside)
-        yield Finding("note", f"{path} was damaged and is now {aside}; rules and channels have to be made again")
+        yield Finding("note", f"{path} was damaged and is now {aside}; {what} have to be made again")
 
 
 def _running_findings(url: str) -> Iterator[Finding]:
