@@ -18,6 +18,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 _MAX_SEEN: Final = 4096
 _MAX_KEY_BYTES: Final = 4096
 _IDLE_LOOKUPS: Final = 1000
+_WORDS_AT_ONCE: Final = 8192
+"""64 KiB of a request are compared at a time, for what is between the steps then stays in the processor's cache."""
 _ALL_BITS: Final = 0xFF
 _GOES_ON: Final = 0x80
 
@@ -74,9 +76,16 @@ class Layout:
         pattern, mask = words(self.pattern), words(self.mask)
         if (of_words[-1] & mask[-1]) != pattern[-1]:
             return False
-        differing = of_words[::8] & mask[::8]
-        differing ^= pattern[::8]
-        return not differing.any()
+        given, pattern, mask = of_words[::8], pattern[::8], mask[::8]
+        scratch = np.empty(min(len(given), _WORDS_AT_ONCE), np.uint64)
+        for start in range(0, len(given), _WORDS_AT_ONCE):
+            part = slice(start, start + _WORDS_AT_ONCE)
+            differing = scratch[: len(given[part])]
+            np.bitwise_and(given[part], mask[part], out=differing)
+            np.bitwise_xor(differing, pattern[part], out=differing)
+            if differing.any():
+                return False
+        return True
 
 
 class Layouts:
