@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc.aio
 
-from openmanager.metrics.v1 import metrics_pb2_grpc
+from openmanager.metrics.v1 import metrics_pb2_grpc, scrape_pb2_grpc
 from services.common.clock import Clock
 from services.common.host import HostReader
 from services.common.lifecycle import Lifecycle
@@ -25,6 +25,8 @@ from services.metrics.domain.retention import keep_retention
 from services.metrics.domain.stored_fleet import StoredFleet
 from services.metrics.domain.write import SampleWriter, Source
 from services.metrics.instruments import Instruments
+from services.metrics.scrape_servicer import ScrapeServicer
+from services.metrics.scraping import start_scraping
 from services.metrics.servicer import MetricsServicer
 from services.metrics.settings import MetricsSettings
 
@@ -39,9 +41,10 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
     instruments = Instruments(telemetry)
     fleet_channel = connect("server_gen")
     servicer: MetricsServicer | None = None
+    scrape_servicer: ScrapeServicer | None = None
 
     async def start(lifecycle: Lifecycle) -> None:
-        nonlocal servicer
+        nonlocal servicer, scrape_servicer
         store = await EmbeddedStore.open(settings.data_dir / "metrics", limits=_limits(settings))
         lifecycle.on_stop("store", store.close, STORE_STOP_SECONDS)
         instruments.show_store(store)
@@ -61,6 +64,7 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
                 instruments.refused_series.labels(Source.HOST).set,
             )
             lifecycle.spawn("host", host.run())
+        scrape_servicer = ScrapeServicer(await start_scraping(settings, lifecycle, store, writer, telemetry, clock))
         if settings.fleet_enabled:
             fleet = FleetCollector(
                 fleet_channel,
@@ -76,9 +80,10 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
             await _at_most(clock, FIRST_HISTORY_SECONDS, fleet.settled())
 
     def register(server: grpc.aio.Server) -> None:
-        if servicer is None:
+        if servicer is None or scrape_servicer is None:
             raise RuntimeError("the service has not been started")
         metrics_pb2_grpc.add_MetricsServiceServicer_to_server(servicer, server)
+        scrape_pb2_grpc.add_ScrapeServiceServicer_to_server(scrape_servicer, server)
 
     return Service("metrics", register, start)
 

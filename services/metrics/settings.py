@@ -1,9 +1,10 @@
 """Settings of the metrics service."""
 
 import socket
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.common.config import CommonSettings
 
@@ -32,6 +33,22 @@ class MetricsSettings(CommonSettings):
         ge=0.0,
         description="Past of the virtual fleet to be stored: 14 days by default, or what is retained where that is less.",
     )
+
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database for what is scraped, such as `postgresql://user:password@host/name`; SQLite in the data folder "
+        "when not given. Samples are in the data folder always.",
+        json_schema_extra={"env": "OPENMANAGER_DATABASE_URL"},
+    )
+    scrape_config: Path | None = Field(
+        None, description="Targets to scrape, in the form of a `prometheus.yml`; read again whenever the file changes."
+    )
+    scrape_files_dir: Path | None = Field(
+        None,
+        description="Folder below which jobs made through the API may name files; `metrics/scrape` in the data folder when not given.",
+    )
+    scrape_max_concurrent: int = Field(1000, ge=1, description="Targets that are read from at the same time.")
+    scrape_max_body_bytes: int = Field(67_108_864, ge=1024, description="Largest page of a target, decompressed.")
 
     @field_validator("fleet_history_days")
     @classmethod

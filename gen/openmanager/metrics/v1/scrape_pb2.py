@@ -23,50 +23,49 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from openmanager.common.v1 import label_pb2 as openmanager_dot_common_dot_v1_dot_label__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#openmanager/metrics/v1/scrape.proto\x12\x16openmanager.metrics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!openmanager/common/v1/label.proto\"\x80\x02\n\x0cScrapeTarget\x12\x0b\n\x03url\x18\x01 \x01(\t\x12,\n\x06labels\x18\x02 \x03(\x0b\x32\x1c.openmanager.common.v1.Label\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.openmanager.metrics.v1.TargetState\x12/\n\x0blast_scrape\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07samples\x18\x06 \x01(\x04\x12\x12\n\nlast_error\x18\x07 \x01(\t\"\xc6\x02\n\tScrapeJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x37\n\x06source\x18\x03 \x01(\x0e\x32\'.openmanager.metrics.v1.ScrapeJobSource\x12\'\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12\x17\n\x0f\x64ropped_targets\x18\x08 \x01(\x04\x12\x35\n\x07targets\x18\t \x03(\x0b\x32$.openmanager.metrics.v1.ScrapeTarget\">\n\x15ListScrapeJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x16ListScrapeJobsResponse\x12/\n\x04jobs\x18\x01 \x03(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13GetScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x14GetScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"A\n\x16\x43reateScrapeJobRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\"I\n\x17\x43reateScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"M\n\x16UpdateScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"I\n\x17UpdateScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"$\n\x16\x44\x65leteScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x19\n\x17\x44\x65leteScrapeJobResponse\"*\n\x1aImportScrapeConfigsRequest\x12\x0c\n\x04yaml\x18\x01 \x01(\x0c\"p\n\x1bImportScrapeConfigsResponse\x12/\n\x04jobs\x18\x01 \x03(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x04\x12\x0f\n\x07ignored\x18\x03 \x03(\t*k\n\x0fScrapeJobSource\x12!\n\x1dSCRAPE_JOB_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SCRAPE_JOB_SOURCE_API\x10\x01\x12\x1a\n\x16SCRAPE_JOB_SOURCE_FILE\x10\x02*q\n\x0bTargetState\x12\x1c\n\x18TARGET_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TARGET_STATE_UNKNOWN\x10\x01\x12\x13\n\x0fTARGET_STATE_UP\x10\x02\x12\x15\n\x11TARGET_STATE_DOWN\x10\x03\x32\xc7\x05\n\rScrapeService\x12o\n\x0eListScrapeJobs\x12-.openmanager.metrics.v1.ListScrapeJobsRequest\x1a..openmanager.metrics.v1.ListScrapeJobsResponse\x12i\n\x0cGetScrapeJob\x12+.openmanager.metrics.v1.GetScrapeJobRequest\x1a,.openmanager.metrics.v1.GetScrapeJobResponse\x12r\n\x0f\x43reateScrapeJob\x12..openmanager.metrics.v1.CreateScrapeJobRequest\x1a/.openmanager.metrics.v1.CreateScrapeJobResponse\x12r\n\x0fUpdateScrapeJob\x12..openmanager.metrics.v1.UpdateScrapeJobRequest\x1a/.openmanager.metrics.v1.UpdateScrapeJobResponse\x12r\n\x0f\x44\x65leteScrapeJob\x12..openmanager.metrics.v1.DeleteScrapeJobRequest\x1a/.openmanager.metrics.v1.DeleteScrapeJobResponse\x12~\n\x13ImportScrapeConfigs\x12\x32.openmanager.metrics.v1.ImportScrapeConfigsRequest\x1a\x33.openmanager.metrics.v1.ImportScrapeConfigsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#openmanager/metrics/v1/scrape.proto\x12\x16openmanager.metrics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!openmanager/common/v1/label.proto\"\x80\x02\n\x0cScrapeTarget\x12\x0b\n\x03url\x18\x01 \x01(\t\x12,\n\x06labels\x18\x02 \x03(\x0b\x32\x1c.openmanager.common.v1.Label\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.openmanager.metrics.v1.TargetState\x12/\n\x0blast_scrape\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07samples\x18\x06 \x01(\x04\x12\x12\n\nlast_error\x18\x07 \x01(\t\"\xb2\x02\n\tScrapeJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x37\n\x06source\x18\x03 \x01(\x0e\x32\'.openmanager.metrics.v1.ScrapeJobSource\x12\x13\n\x0b\x63onfig_json\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12\x17\n\x0f\x64ropped_targets\x18\x08 \x01(\x04\x12\x35\n\x07targets\x18\t \x03(\x0b\x32$.openmanager.metrics.v1.ScrapeTarget\">\n\x15ListScrapeJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x16ListScrapeJobsResponse\x12/\n\x04jobs\x18\x01 \x03(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13GetScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x14GetScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"-\n\x16\x43reateScrapeJobRequest\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\"I\n\x17\x43reateScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"9\n\x16UpdateScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63onfig_json\x18\x02 \x01(\t\"I\n\x17UpdateScrapeJobResponse\x12.\n\x03job\x18\x01 \x01(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\"$\n\x16\x44\x65leteScrapeJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x19\n\x17\x44\x65leteScrapeJobResponse\"*\n\x1aImportScrapeConfigsRequest\x12\x0c\n\x04yaml\x18\x01 \x01(\x0c\"p\n\x1bImportScrapeConfigsResponse\x12/\n\x04jobs\x18\x01 \x03(\x0b\x32!.openmanager.metrics.v1.ScrapeJob\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x04\x12\x0f\n\x07ignored\x18\x03 \x03(\t*k\n\x0fScrapeJobSource\x12!\n\x1dSCRAPE_JOB_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SCRAPE_JOB_SOURCE_API\x10\x01\x12\x1a\n\x16SCRAPE_JOB_SOURCE_FILE\x10\x02*q\n\x0bTargetState\x12\x1c\n\x18TARGET_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TARGET_STATE_UNKNOWN\x10\x01\x12\x13\n\x0fTARGET_STATE_UP\x10\x02\x12\x15\n\x11TARGET_STATE_DOWN\x10\x03\x32\xc7\x05\n\rScrapeService\x12o\n\x0eListScrapeJobs\x12-.openmanager.metrics.v1.ListScrapeJobsRequest\x1a..openmanager.metrics.v1.ListScrapeJobsResponse\x12i\n\x0cGetScrapeJob\x12+.openmanager.metrics.v1.GetScrapeJobRequest\x1a,.openmanager.metrics.v1.GetScrapeJobResponse\x12r\n\x0f\x43reateScrapeJob\x12..openmanager.metrics.v1.CreateScrapeJobRequest\x1a/.openmanager.metrics.v1.CreateScrapeJobResponse\x12r\n\x0fUpdateScrapeJob\x12..openmanager.metrics.v1.UpdateScrapeJobRequest\x1a/.openmanager.metrics.v1.UpdateScrapeJobResponse\x12r\n\x0f\x44\x65leteScrapeJob\x12..openmanager.metrics.v1.DeleteScrapeJobRequest\x1a/.openmanager.metrics.v1.DeleteScrapeJobResponse\x12~\n\x13ImportScrapeConfigs\x12\x32.openmanager.metrics.v1.ImportScrapeConfigsRequest\x1a\x33.openmanager.metrics.v1.ImportScrapeConfigsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'openmanager.metrics.v1.scrape_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCRAPEJOBSOURCE']._serialized_start=1571
-  _globals['_SCRAPEJOBSOURCE']._serialized_end=1678
-  _globals['_TARGETSTATE']._serialized_start=1680
-  _globals['_TARGETSTATE']._serialized_end=1793
-  _globals['_SCRAPETARGET']._serialized_start=194
-  _globals['_SCRAPETARGET']._serialized_end=450
-  _globals['_SCRAPEJOB']._serialized_start=453
-  _globals['_SCRAPEJOB']._serialized_end=779
-  _globals['_LISTSCRAPEJOBSREQUEST']._serialized_start=781
-  _globals['_LISTSCRAPEJOBSREQUEST']._serialized_end=843
-  _globals['_LISTSCRAPEJOBSRESPONSE']._serialized_start=845
-  _globals['_LISTSCRAPEJOBSRESPONSE']._serialized_end=943
-  _globals['_GETSCRAPEJOBREQUEST']._serialized_start=945
-  _globals['_GETSCRAPEJOBREQUEST']._serialized_end=978
-  _globals['_GETSCRAPEJOBRESPONSE']._serialized_start=980
-  _globals['_GETSCRAPEJOBRESPONSE']._serialized_end=1050
-  _globals['_CREATESCRAPEJOBREQUEST']._serialized_start=1052
-  _globals['_CREATESCRAPEJOBREQUEST']._serialized_end=1117
-  _globals['_CREATESCRAPEJOBRESPONSE']._serialized_start=1119
-  _globals['_CREATESCRAPEJOBRESPONSE']._serialized_end=1192
-  _globals['_UPDATESCRAPEJOBREQUEST']._serialized_start=1194
-  _globals['_UPDATESCRAPEJOBREQUEST']._serialized_end=1271
-  _globals['_UPDATESCRAPEJOBRESPONSE']._serialized_start=1273
-  _globals['_UPDATESCRAPEJOBRESPONSE']._serialized_end=1346
-  _globals['_DELETESCRAPEJOBREQUEST']._serialized_start=1348
-  _globals['_DELETESCRAPEJOBREQUEST']._serialized_end=1384
-  _globals['_DELETESCRAPEJOBRESPONSE']._serialized_start=1386
-  _globals['_DELETESCRAPEJOBRESPONSE']._serialized_end=1411
-  _globals['_IMPORTSCRAPECONFIGSREQUEST']._serialized_start=1413
-  _globals['_IMPORTSCRAPECONFIGSREQUEST']._serialized_end=1455
-  _globals['_IMPORTSCRAPECONFIGSRESPONSE']._serialized_start=1457
-  _globals['_IMPORTSCRAPECONFIGSRESPONSE']._serialized_end=1569
-  _globals['_SCRAPESERVICE']._serialized_start=1796
-  _globals['_SCRAPESERVICE']._serialized_end=2507
+  _globals['_SCRAPEJOBSOURCE']._serialized_start=1481
+  _globals['_SCRAPEJOBSOURCE']._serialized_end=1588
+  _globals['_TARGETSTATE']._serialized_start=1590
+  _globals['_TARGETSTATE']._serialized_end=1703
+  _globals['_SCRAPETARGET']._serialized_start=164
+  _globals['_SCRAPETARGET']._serialized_end=420
+  _globals['_SCRAPEJOB']._serialized_start=423
+  _globals['_SCRAPEJOB']._serialized_end=729
+  _globals['_LISTSCRAPEJOBSREQUEST']._serialized_start=731
+  _globals['_LISTSCRAPEJOBSREQUEST']._serialized_end=793
+  _globals['_LISTSCRAPEJOBSRESPONSE']._serialized_start=795
+  _globals['_LISTSCRAPEJOBSRESPONSE']._serialized_end=893
+  _globals['_GETSCRAPEJOBREQUEST']._serialized_start=895
+  _globals['_GETSCRAPEJOBREQUEST']._serialized_end=928
+  _globals['_GETSCRAPEJOBRESPONSE']._serialized_start=930
+  _globals['_GETSCRAPEJOBRESPONSE']._serialized_end=1000
+  _globals['_CREATESCRAPEJOBREQUEST']._serialized_start=1002
+  _globals['_CREATESCRAPEJOBREQUEST']._serialized_end=1047
+  _globals['_CREATESCRAPEJOBRESPONSE']._serialized_start=1049
+  _globals['_CREATESCRAPEJOBRESPONSE']._serialized_end=1122
+  _globals['_UPDATESCRAPEJOBREQUEST']._serialized_start=1124
+  _globals['_UPDATESCRAPEJOBREQUEST']._serialized_end=1181
+  _globals['_UPDATESCRAPEJOBRESPONSE']._serialized_start=1183
+  _globals['_UPDATESCRAPEJOBRESPONSE']._serialized_end=1256
+  _globals['_DELETESCRAPEJOBREQUEST']._serialized_start=1258
+  _globals['_DELETESCRAPEJOBREQUEST']._serialized_end=1294
+  _globals['_DELETESCRAPEJOBRESPONSE']._serialized_start=1296
+  _globals['_DELETESCRAPEJOBRESPONSE']._serialized_end=1321
+  _globals['_IMPORTSCRAPECONFIGSREQUEST']._serialized_start=1323
+  _globals['_IMPORTSCRAPECONFIGSREQUEST']._serialized_end=1365
+  _globals['_IMPORTSCRAPECONFIGSRESPONSE']._serialized_start=1367
+  _globals['_IMPORTSCRAPECONFIGSRESPONSE']._serialized_end=1479
+  _globals['_SCRAPESERVICE']._serialized_start=1706
+  _globals['_SCRAPESERVICE']._serialized_end=2417
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,6 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -136,7 +135,7 @@ class ScrapeJob(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_JSON_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
@@ -148,14 +147,12 @@ class ScrapeJob(_message.Message):
     """Value of the label `job`; no two are alike."""
     source: Global___ScrapeJobSource.ValueType
     """Where it comes from."""
+    config_json: _builtins.str
+    """Its configuration as a JSON object: the fields of a `scrape_config` of Prometheus, secrets masked."""
     error: _builtins.str
     """What is wrong with finding its targets; empty when nothing is."""
     dropped_targets: _builtins.int
     """Addresses that its rules drop."""
-    @_builtins.property
-    def config(self) -> _struct_pb2.Struct:
-        """Its configuration: the fields of a `scrape_config` of Prometheus, secrets masked."""
-
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made; absent for a job of the file."""
@@ -174,16 +171,16 @@ class ScrapeJob(_message.Message):
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         source: Global___ScrapeJobSource.ValueType = ...,
-        config: _struct_pb2.Struct | None = ...,
+        config_json: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         error: _builtins.str = ...,
         dropped_targets: _builtins.int = ...,
         targets: _abc.Iterable[Global___ScrapeTarget] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "dropped_targets", b"dropped_targets", "error", b"error", "id", b"id", "name", b"name", "source", b"source", "targets", b"targets", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "created_at", b"created_at", "dropped_targets", b"dropped_targets", "error", b"error", "id", b"id", "name", b"name", "source", b"source", "targets", b"targets", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -295,19 +292,17 @@ class CreateScrapeJobRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CONFIG_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def config(self) -> _struct_pb2.Struct:
-        """The fields of a `scrape_config` of Prometheus; durations may be numbers of seconds, too."""
-
+    CONFIG_JSON_FIELD_NUMBER: _builtins.int
+    config_json: _builtins.str
+    """A JSON object with the fields of a `scrape_config` of Prometheus; durations may be numbers of seconds, too."""
     def __init__(
         self,
         *,
-        config: _struct_pb2.Struct | None = ...,
+        config_json: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,22 +339,20 @@ class UpdateScrapeJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Which."""
-    @_builtins.property
-    def config(self) -> _struct_pb2.Struct:
-        """What it shall be, wholly; a masked secret stays as it was."""
-
+    config_json: _builtins.str
+    """What it shall be, wholly; a masked secret stays as it was."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
-        config: _struct_pb2.Struct | None = ...,
+        config_json: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,16 +15,15 @@ _TEXT: Final = "text/plain"
 class HttpPages:
     """Implements `PageSource`."""
 
-    def __init__(self, fetcher: Fetcher, version: str) -> None:
+    def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._agent = f"OpenManager/{version}"
 
     async def fetch(self, target: Target) -> FetchedPage:
         """See the port."""
         headers = {
             "Accept": _ACCEPT,
             "Accept-Encoding": "gzip" if target.job.enable_compression else "identity",
-            "User-Agent": self._agent,
+            "User-Agent": "OpenManager",
             "X-Prometheus-Scrape-Timeout-Seconds": f"{target.timeout_seconds:g}",
         }
         answer = await self._fetcher.get(target.url, target.job.http, headers, target.job.limits.body_bytes)
