@@ -123,7 +123,8 @@ def flow(machines: Machines, drive: Drive, levers: Levers) -> Flow:
     written = cores * (of["written"] * served + jobs["written"]) * levers.disk_written
     asked = (read + written) / (_DISK_BYTES_PER_SECOND * cores)
     slowed = np.minimum(1.0, 1.0 / np.maximum(asked, 1e-9))
-    busy = np.minimum(1.0, asked + levers.disk_busy)
+    busy = np.minimum(1.0, asked)
+    busy = busy + (1.0 - busy) * levers.disk_busy
     disk_queue = busy / (1.0 - busy + _DISK_QUEUE_LIMIT)
     iowait = np.minimum(
         _WAIT_PER_BUSY_DISK * asked * slowed + 0.45 * levers.disk_busy, 0.9 * np.maximum(available - user - system, 0.0)
