@@ -1,7 +1,9 @@
 """`blocks.db`: the series, the blocks with their samples, and up to where of the journal the blocks hold everything."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+import threading
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from services.common.errors import RefusedError
 from services.metrics.adapters.embedded.database import open_writer, transaction
 from services.metrics.domain.ports import NAME_LABEL, Columns, IdArray, Labels, TimeArray
 
@@ -23,13 +26,19 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, labels BLOB NOT NULL) STRICT",
     # A rowid table on purpose: blobs of this size waste half of a WITHOUT ROWID table.
     "CREATE TABLE IF NOT EXISTS block (id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, start_ms INTEGER NOT NULL, "
-    "end_ms INTEGER NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
+    "end_ms INTEGER NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL, "
+    "level INTEGER NOT NULL DEFAULT 0) STRICT",
     # Everything but the data, so that neither searching nor counting touches the pages full of data.
     "CREATE INDEX IF NOT EXISTS block_by_time ON block (group_id, end_ms, start_ms, samples, size)",
     # One row a group: ids, first times, newest times and newest values of its series as of the last seal.
     "CREATE TABLE IF NOT EXISTS span (group_id INTEGER PRIMARY KEY, columns BLOB NOT NULL) STRICT",
 )
 _SPAN_COLUMNS: Final = 4
+_SCHEMA_VERSION: Final = 2
+LAST_LEVEL: Final = 9
+"""Blocks of this level are as large as they get."""
+MAX_MERGE_BLOCKS: Final = 32
+"""Blocks merged at once, which bounds the memory it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class NewBlock:
     samples: int
     crc: int
     data: bytes
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,31 @@ class Span:
     newest: Columns
 
 
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or bring those of an earlier version up to this one; to be called in a transaction.
+
+    Raises:
+        RefusedError: the file is of a later version (`DATA_TOO_NEW`).
+    """
+    old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'block'").fetchone() is not None
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    version = int(row[0]) if row else 1 if old else _SCHEMA_VERSION
+    if version > _SCHEMA_VERSION:
+        message = f"{path} is of a later version of the store ({version}, this one reads up to {_SCHEMA_VERSION}); update the suite"
+        raise RefusedError(message, reason="DATA_TOO_NEW")
+    if version < _SCHEMA_VERSION:
+        connection.execute("ALTER TABLE block ADD COLUMN level INTEGER NOT NULL DEFAULT 0")
+        spans = connection.execute("SELECT columns, group_id FROM span").fetchall()
+        packed = [(zlib.compress(columns, 1), group_id) for columns, group_id in spans]
+        connection.executemany("UPDATE span SET columns = ? WHERE group_id = ?", packed)
+    connection.execute("CREATE INDEX IF NOT EXISTS block_by_level ON block (level, group_id, samples)")
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(_SCHEMA_VERSION),))
+
+
 class Catalog:
-    """The open file; used by the writer thread alone.
+    """The open file. What changes blocks happens under `lock`, because the writer and the thread that packs share it.
 
     Raises:
         sqlite3.Error: from every method, when the file cannot be read or written.
@@ -62,10 +95,10 @@ class Catalog:
 
     def __init__(self, folder: Path, new_store_id: str) -> None:
         self.path = folder / FILE_NAME
+        self.lock = threading.RLock()
         self._connection = open_writer(self.path, page_bytes=_PAGE_BYTES)
         with transaction(self._connection):
-            for statement in _SCHEMA:
-                self._connection.execute(statement)
+            migrate(self._connection, self.path)
             self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('store_id', ?)", (new_store_id,))
         meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
         self.store_id = str(meta["store_id"])
@@ -90,7 +123,7 @@ class Catalog:
     def read_spans(self) -> Iterable[Span]:
         """The span of every group."""
         for group_id, packed in self._connection.execute("SELECT group_id, columns FROM span"):
-            columns = np.frombuffer(packed, np.int64).reshape(_SPAN_COLUMNS, -1)
+            columns = np.frombuffer(zlib.decompress(packed), np.int64).reshape(_SPAN_COLUMNS, -1)
             newest = Columns(columns[0].view(np.uint64), columns[2], columns[3].view(np.float64))
             yield Span(group_id, columns[1], newest)
 
@@ -106,33 +139,60 @@ class Catalog:
             open_groups[metric] = (group_id, count + 1)
             rows.append((series_id, group_id, orjson.dumps([text for pair in labels for text in pair])))
         next_series = new[-1][0] + 1
-        with transaction(self._connection):
+        with self.lock, transaction(self._connection):
             self._connection.executemany("INSERT INTO series VALUES (?, ?, ?)", rows)
             self._set_meta(next_series=next_series, next_group=next_group)
         self._open_groups, self._next_group, self.next_series = open_groups, next_group, next_series
         return np.array([group_id for _, group_id, _ in rows], np.int64)
 
-    def add_blocks(self, blocks: Sequence[NewBlock], spans: Sequence[Span], sealed_through: int) -> None:
-        """Store blocks, the spans that they change and how far of the journal they reach, all or nothing."""
-        rows = [
-            (number, b.group_id, b.start_ms, b.end_ms, b.samples, len(b.data), b.crc, b.data)
-            for number, b in enumerate(blocks, self.last_block + 1)
-        ]
-        with transaction(self._connection):
-            self._connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO span VALUES (?, ?)", [(span.group_id, _pack_span(span)) for span in spans]
-            )
-            self._set_meta(sealed_through=sealed_through)
-        self.last_block += len(rows)
-        self.sealed_through = sealed_through
-        self.blocks += len(rows)
-        self.block_samples += sum(block.samples for block in blocks)
-        self.block_bytes += sum(len(block.data) for block in blocks)
+    def add_blocks(self, blocks: Sequence[NewBlock], spans: Sequence[Span], sealed_through: int | None = None) -> None:
+        """Store blocks, the spans that they change and, where it moves, how far of the journal they reach, all or nothing."""
+        with self.lock:
+            with transaction(self._connection):
+                self._insert(blocks)
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO span VALUES (?, ?)", [(span.group_id, _pack_span(span)) for span in spans]
+                )
+                if sealed_through is not None:
+                    self._set_meta(sealed_through=sealed_through)
+            self._count(blocks)
+            self.sealed_through = self.sealed_through if sealed_through is None else sealed_through
+
+    def small_blocks(self, blocks: int, samples: int) -> list[tuple[int, int]]:
+        """Groups and levels that have at least so many blocks, or samples in more than one, to be merged; the fullest first."""
+        query = (
+            "SELECT group_id, level FROM block WHERE level < ? GROUP BY group_id, level "
+            "HAVING count(*) >= ? OR (count(*) > 1 AND sum(samples) >= ?) ORDER BY count(*) DESC"
+        )
+        with self.lock:
+            return self._connection.execute(query, (LAST_LEVEL, blocks, samples)).fetchall()
+
+    def blocks_of(self, group_id: int, level: int) -> list[tuple[int, int, bytes]]:
+        """Number, checksum and data of the blocks of a group at a level, the earliest first."""
+        query = "SELECT id, crc, data FROM block WHERE group_id = ? AND level = ? ORDER BY start_ms, id LIMIT ?"
+        with self.lock:
+            return self._connection.execute(query, (group_id, level, MAX_MERGE_BLOCKS)).fetchall()
+
+    def replace_blocks(self, numbers: Collection[int], blocks: Sequence[NewBlock]) -> bool:
+        """Put blocks in the place of others with the same samples, all or nothing; False when one of those is gone meanwhile."""
+        with self.lock:
+            with transaction(self._connection):
+                marks = ",".join("?" * len(numbers))
+                query = f"SELECT count(*), total(samples), total(size) FROM block WHERE id IN ({marks})"  # noqa: S608
+                count, samples, size = self._connection.execute(query, tuple(numbers)).fetchone()
+                if count != len(numbers):
+                    return False
+                self._connection.execute(f"DELETE FROM block WHERE id IN ({marks})", tuple(numbers))  # noqa: S608
+                self._insert(blocks)
+            self._count(blocks)
+            self.blocks -= int(count)
+            self.block_samples -= int(samples)
+            self.block_bytes -= int(size)
+            return True
 
     def delete(self, ids: IdArray, floor_ms: int | None) -> None:
         """Forget series, and blocks that end before the floor or hold no series any more."""
-        with transaction(self._connection):
+        with self.lock, transaction(self._connection):
             self._connection.executemany("DELETE FROM series WHERE id = ?", [(series_id,) for series_id in ids.tolist()])
             if floor_ms is not None:
                 self._connection.execute("DELETE FROM block WHERE id IN (SELECT id FROM block WHERE end_ms < ?)", (floor_ms,))
@@ -152,6 +212,19 @@ class Catalog:
         """The connection, for the doctor and for tests that make it fail."""
         return self._connection
 
+    def _insert(self, blocks: Sequence[NewBlock]) -> None:
+        rows = [
+            (number, b.group_id, b.start_ms, b.end_ms, b.samples, len(b.data), b.crc, b.data, b.level)
+            for number, b in enumerate(blocks, self.last_block + 1)
+        ]
+        self._connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _count(self, blocks: Sequence[NewBlock]) -> None:
+        self.last_block += len(blocks)
+        self.blocks += len(blocks)
+        self.block_samples += sum(block.samples for block in blocks)
+        self.block_bytes += sum(len(block.data) for block in blocks)
+
     def _set_meta(self, **values: int) -> None:
         rows = [(key, str(value)) for key, value in values.items()]
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
@@ -164,4 +237,4 @@ class Catalog:
 
 def _pack_span(span: Span) -> bytes:
     columns = (span.newest.ids, span.first_ms, span.newest.timestamps_ms, span.newest.values)
-    return b"".join(column.tobytes() for column in columns)
+    return zlib.compress(b"".join(column.tobytes() for column in columns), 1)

@@ -45,6 +45,43 @@ def decimal_places(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> N
     return places
 
 
+def integers_of(table: NDArray[np.float64], hints: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Decimals and integers of series of equal length in one go, when it is known what held their values before.
+
+    Args:
+        table: f64[k, n], one row a series.
+        hints: u8[k], decimals to try first, or `RAW`.
+
+    Returns:
+        u8[k] of decimals (the hint where it holds, else the fewest), and i64[k, n], not set in rows that are `RAW`.
+    """
+    series, samples = table.shape
+    integers = np.empty((series, samples), np.int64)
+    places = hints.copy()
+    tried = np.flatnonzero(hints != RAW)
+    exact = np.zeros(series, np.bool_)
+    if len(tried):
+        own = table if len(tried) == series else table[tried]
+        powers = _POWERS[hints[tried]][:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = own * powers
+            whole = np.rint(scaled, out=scaled).astype(np.int64)
+        np.divide(whole, powers, out=scaled)
+        exact[tried] = (scaled.view(np.int64) == own.view(np.int64)).all(axis=1)
+        if len(tried) == series:
+            integers = whole
+        else:
+            integers[tried] = whole
+    open_series = np.flatnonzero(~exact)
+    if len(open_series):
+        rest = np.ascontiguousarray(table[open_series])
+        found = decimal_places(rest.ravel(), np.arange(0, (len(rest) + 1) * samples, samples))
+        places[open_series] = found
+        decimal = np.flatnonzero(found != RAW)
+        integers[open_series[decimal]] = to_integers(rest[decimal], found[decimal][:, None])
+    return places, integers
+
+
 def to_integers(values: NDArray[np.float64], places: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Values as integers, given the places of each row's series."""
     integers: NDArray[np.int64] = np.rint(values * _POWERS[places]).astype(np.int64)

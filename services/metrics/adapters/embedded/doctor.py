@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,17 @@ from services.metrics.adapters.embedded import catalog, journal
 from services.metrics.adapters.embedded.block import BadBlockError, checksum, decode
 from services.metrics.adapters.embedded.catalog import Catalog
 from services.metrics.adapters.embedded.database import open_reader, transaction
-from services.metrics.adapters.embedded.journal import Journal, unpack_checked
+from services.metrics.adapters.embedded.journal import Journal, sound_layouts, unpack_checked
+from services.metrics.domain.ports import IdArray
 
 _MAX_PROBLEMS: Final = 20
 _ID_GAP: Final = 2**20
 """Ids left out after a repair, in case the newest series were among what was lost: an id must never mean two series."""
+
+_LATER_TABLES: Final = frozenset({"layout"})
+"""Tables that files of earlier versions do not have."""
+_BLOCK_COLUMNS: Final = 9
+"""Of a block's row; those of the first version had one less."""
 
 Row = tuple[Any, ...]
 
@@ -54,7 +60,8 @@ class Report:
 def check(folder: Path) -> Report:
     """Look at every page, block and journal row. Changes nothing; a store that was never started is sound."""
     blocks = _check_file(folder / catalog.FILE_NAME, "block", _good_block)
-    batches = _check_file(folder / journal.FILE_NAME, "batch", _good_batch)
+    layouts = _layouts(folder / journal.FILE_NAME)
+    batches = _check_file(folder / journal.FILE_NAME, "batch", lambda row: _good_batch(row, layouts))
     owners = [_meta(file.path, "store_id") for file in (blocks, batches) if file.sound and file.path.exists()]
     if batches.path.exists() and (len(set(owners) - {None}) > 1 or not blocks.path.exists()):
         problem = f"belongs to another store than {blocks.path.name}"
@@ -115,7 +122,7 @@ def _check_file(path: Path, table: str, good: Callable[[Row], bool]) -> FileRepo
 
 
 def _good_block(row: Row) -> bool:
-    crc, data = row[-2:]
+    crc, data = row[6:8]
     if checksum(data) != crc:
         return False
     try:
@@ -125,27 +132,44 @@ def _good_block(row: Row) -> bool:
     return True
 
 
-def _good_batch(row: Row) -> bool:
-    return unpack_checked(row[1], row[2]) is not None
+def _good_batch(row: Row, layouts: Mapping[int, IdArray]) -> bool:
+    return unpack_checked(row[1], row[2], layouts) is not None
+
+
+def _layouts(path: Path) -> dict[int, IdArray]:
+    """The layouts that can be read; a copy of each is enough."""
+    if not path.exists():
+        return {}
+    return sound_layouts((row[1], row[-2], row[-1]) for row in _stream(path, "layout"))
 
 
 def _salvage(connection: sqlite3.Connection, table: str, problems: list[str]) -> Iterator[Row]:
     """Rows that can be read: from the front until a damaged page, then from the back."""
     last = None
-    key = {"series": "id", "block": "id", "span": "group_id", "batch": "number", "meta": "key"}[table]
+    if table in _LATER_TABLES and not _has_table(connection, table):
+        return
+    key = {"series": "id", "block": "id", "span": "group_id", "batch": "number", "layout": "rowid", "meta": "key"}[table]
+    columns = "rowid, *" if key == "rowid" else "*"
     try:
-        for row in connection.execute(f"SELECT * FROM {table} ORDER BY {key}"):  # noqa: S608
+        for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY {key}"):  # noqa: S608
             last = row[0]
             yield row
     except sqlite3.DatabaseError as error:
         problems.append(f"{table}: {error}")
         try:
-            for row in connection.execute(f"SELECT * FROM {table} ORDER BY {key} DESC"):  # noqa: S608
+            for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY {key} DESC"):  # noqa: S608
                 if last is not None and row[0] <= last:
                     return
                 yield row
         except sqlite3.DatabaseError:
             return
+
+
+def _has_table(connection: sqlite3.Connection, table: str) -> bool:
+    try:
+        return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _rebuild(report: FileReport, suffix: str, save: Callable[[Path, Path], tuple[int, int]]) -> FileReport:
@@ -188,7 +212,7 @@ def _save_catalog(aside: Path, place: Path, store_id: str) -> tuple[int, int]:
         with transaction(connection):
             for row in _stream(aside, "block"):
                 if _good_block(row):
-                    connection.execute("INSERT OR IGNORE INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+                    connection.execute("INSERT OR IGNORE INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, 0)[:_BLOCK_COLUMNS])
                     good += 1
                 else:
                     bad += 1
@@ -199,12 +223,15 @@ def _save_catalog(aside: Path, place: Path, store_id: str) -> tuple[int, int]:
 
 def _save_journal(aside: Path | None, place: Path, store_id: str) -> tuple[int, int]:
     made = Journal(place)
+    layouts = _layouts(aside) if aside is not None else {}
     good = bad = 0
     try:
         made.bind(store_id)
         with transaction(made.connection):
+            for name, ids in layouts.items():
+                made.add_layout(name, ids)
             for row in _stream(aside, "batch") if aside is not None else ():
-                if _good_batch(row):
+                if _good_batch(row, layouts):
                     made.connection.execute("INSERT OR IGNORE INTO batch VALUES (?, ?, ?)", row)
                     good += 1
                 else:

@@ -6,27 +6,30 @@ no acknowledged sample and brings none in twice.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import structlog
 
+from services.common.errors import OpenManagerError
 from services.common.ids import IdSource
-from services.metrics.adapters.embedded.catalog import Catalog, NewBlock
+from services.metrics.adapters.embedded.catalog import Catalog
 from services.metrics.adapters.embedded.database import open_failure, write_failure
 from services.metrics.adapters.embedded.intake import Arrangement, absent, arrange
 from services.metrics.adapters.embedded.journal import Journal
+from services.metrics.adapters.embedded.layouts import Layouts
 from services.metrics.adapters.embedded.options import EmbeddedOptions
+from services.metrics.adapters.embedded.packer import Packer, store_blocks
 from services.metrics.adapters.embedded.reader import BlockCache, BlockReader
 from services.metrics.adapters.embedded.recovery import bind_journal, load_series, replay
-from services.metrics.adapters.embedded.sealing import build_blocks, build_spans, seal_order
+from services.metrics.adapters.embedded.repeats import Repeats
+from services.metrics.adapters.embedded.sealing import seal_rows
 from services.metrics.adapters.embedded.segments import Positions, Rows, runs_of
 from services.metrics.adapters.embedded.state import State
 from services.metrics.domain.admission import Verdict, Verdicts, receipt_of, screen
 from services.metrics.domain.ports import (
-    MAX_TIME_MS,
     MIN_TIME_MS,
     Columns,
     IdArray,
@@ -35,8 +38,6 @@ from services.metrics.domain.ports import (
     Registration,
     StoreLimits,
     StoreStats,
-    TimeArray,
-    ValueArray,
     WriteMode,
 )
 from services.metrics.domain.registration import plan_registration
@@ -70,9 +71,10 @@ class Engine:
         self.cache = BlockCache(options.cache_bytes)
         self.bad_blocks = 0
         self.write_failures = 0
-        self.seals = 0
         self._head_since_ms: int | None = None
-        self._seal_again_at = 0
+        self._layouts = Layouts()
+        self._retry_at = 0
+        self._dropped_through = 0
         path = folder
         try:
             path = folder / "blocks.db"
@@ -85,15 +87,45 @@ class Engine:
             path = self.journal.path
             self._number = bind_journal(self.journal, self.catalog)
             self.bad_batches = replay(self.state, self.journal, self.catalog.sealed_through)
+            self._frozen_through = self._number
+            self.packer = Packer(self.state, self.catalog, self.count_bad_block)
         except sqlite3.Error as error:
             raise open_failure(path, error) from error
 
-    def commit(self, batches: Sequence[Batch]) -> list[Receipt]:
-        """Store batches in one transaction; durable on return.
+    def commit(self, batches: Sequence[Batch]) -> list[Receipt | OpenManagerError]:
+        """Store batches; what has a receipt is durable on return.
 
-        Raises:
-            UnavailableError: nothing of any of them was stored (`STORE_WRITE_FAILED`).
+        Batches that repeat a layout share one transaction, all others a second one; of a transaction that fails nothing is stored,
+        and its batches have an `UnavailableError` (`STORE_WRITE_FAILED`).
         """
+        answers: dict[int, Receipt | OpenManagerError] = {}
+        repeats = Repeats(self.state, self._layouts, self.limits)
+        fast: list[int] = []
+        slow: list[int] = []
+        for position, batch in enumerate(batches):
+            (fast if repeats.take(batch.columns, batch.now_ms) else slow).append(position)
+        if fast:
+            answers.update(self._answered(fast, lambda: self._commit_repeats(repeats)))
+        if slow:
+            answers.update(self._answered(slow, lambda: self._commit_any([batches[position] for position in slow])))
+        if self._head_since_ms is None and self.state.head.samples:
+            self._head_since_ms = batches[0].now_ms
+        return [answers[position] for position in range(len(batches))]
+
+    def _answered(self, positions: list[int], commit: Callable[[], list[Receipt]]) -> dict[int, Receipt | OpenManagerError]:
+        try:
+            return dict(zip(positions, commit(), strict=True))
+        except sqlite3.Error as error:
+            self.write_failures += 1
+            log.error("write_failed", error=str(error))
+            return dict.fromkeys(positions, write_failure(self.catalog.path.parent, error))
+
+    def _commit_repeats(self, repeats: Repeats) -> list[Receipt]:
+        self.journal.write_frames(self._number + 1, repeats.rows)
+        self._number += len(repeats.rows)
+        return repeats.place()
+
+    def _commit_any(self, batches: Sequence[Batch]) -> list[Receipt]:
         columns = Columns.concatenated([batch.columns for batch in batches])
         slots = self.state.table.slots(columns.ids)
         verdicts = self._screen(batches, slots)
@@ -101,20 +133,14 @@ class Engine:
         if len(plan.strays):
             plan = Arrangement(plan.fresh, plan.sorted_runs, self._not_held(columns, slots, plan.strays, verdicts))
         if len(plan.fresh) or len(plan.strays):
-            try:
-                self._store(columns, slots, plan)
-            except sqlite3.Error as error:
-                self.write_failures += 1
-                log.error("write_failed", samples=len(columns), error=str(error))
-                raise write_failure(self.catalog.path.parent, error) from error
-            if self._head_since_ms is None:
-                self._head_since_ms = batches[0].now_ms
+            self._store(columns, slots, plan)
         receipts = []
         start = 0
         for batch in batches:
             end = start + len(batch.columns)
             receipts.append(receipt_of(batch.columns, verdicts[start:end]))
             start = end
+            self._layouts.remember(batch.columns.ids, self.state.table)
         return receipts
 
     def register(self, series: Sequence[Sequence[tuple[str, str]]]) -> Registration:
@@ -138,41 +164,62 @@ class Engine:
                     self.state.index.add(series_id, labels)
                 ids = np.array([series_id for series_id, _ in part], np.uint64)
                 self.state.table.add(ids, groups[start : start + len(part)])
-                self.state.head.pages.fit(self.state.table.capacity)
+                for head in self.state.heads:
+                    head.pages.fit(self.state.table.capacity)
         return plan.registration
 
     def seal_if_due(self, now_ms: int) -> None:
-        """Seal when the head is large or old; a failure is logged and tried again when some more samples have come."""
+        """Hand the head to the packer when it is large or old; what comes goes into a new head meanwhile.
+
+        When the packer is not done with the one before, the head grows on, up to twice its size; then the writer waits for it.
+        """
+        self.drop_sealed()
         head, options = self.state.head, self.options
         large = head.samples >= options.seal_samples or len(head.strays) >= options.seal_strays
         old = self._head_since_ms is not None and now_ms - self._head_since_ms >= options.seal_age_ms
-        if not (large or old) or head.samples < self._seal_again_at:
+        if not (large or old):
             return
-        try:
-            self.seal()
-        except sqlite3.Error as error:
-            self.write_failures += 1
-            self._seal_again_at = head.samples + options.seal_samples // 8
-            log.error("seal_failed", samples=head.samples, error=str(error))
+        if self.state.frozen is None:
+            self._begin_seal()
+        elif not self.packer.busy:  # the disk did not take it
+            if head.samples >= self._retry_at:
+                self._retry_at = head.samples + options.seal_samples // 8
+                self._begin_seal()
+        elif head.samples >= 2 * options.seal_samples:
+            self.packer.wait()
+
+    def _begin_seal(self) -> None:
+        if self.state.frozen is None:
+            self.state.freeze()
+            self._frozen_through = self._number
+            self._head_since_ms = None
+            self._retry_at = 0
+        self.packer.seal(self._frozen_through)
 
     def seal(self) -> None:
-        """Move everything from the head into blocks and empty the journal.
+        """Move everything from the heads into blocks and empty the journal.
 
         Raises:
-            sqlite3.Error: nothing changed, or the journal still has rows that will be skipped.
+            sqlite3.Error: nothing of a head changed, or the journal still has rows that will be skipped.
         """
-        state = self.state
-        if state.head.samples:
-            parts = (
-                (slots, rows)
-                for slots in seal_order(state.table, state.head.samples)
-                for rows in state.head.rows(slots, MIN_TIME_MS, MAX_TIME_MS)
-            )
-            self._write_blocks(parts, self._number, clear_head=True)
-            self.seals += 1
-            self._head_since_ms = None
-            self._seal_again_at = 0
-        self.journal.drop(self.catalog.sealed_through)
+        self.packer.wait()
+        while self.state.frozen is not None or self.state.head.samples:
+            self._begin_seal()
+            self.packer.wait()
+            if self.packer.failure is not None:
+                raise self.packer.failure
+        self.drop_sealed()
+
+    def drop_sealed(self) -> None:
+        """Empty the journal of what the blocks hold.
+
+        Raises:
+            sqlite3.Error: it still has rows that will be skipped.
+        """
+        if self._dropped_through < self.catalog.sealed_through:
+            through = self.catalog.sealed_through
+            self.journal.drop(through, self._layouts.numbers())
+            self._dropped_through = through
 
     def flush(self) -> None:
         """Seal now.
@@ -182,6 +229,19 @@ class Engine:
         """
         try:
             self.seal()
+        except sqlite3.Error as error:
+            self.write_failures += 1
+            raise write_failure(self.catalog.path.parent, error) from error
+
+    def compact(self) -> None:
+        """Seal now, and merge small blocks as far as ever possible.
+
+        Raises:
+            UnavailableError: the disk does not take it (`STORE_WRITE_FAILED`); nothing is lost.
+        """
+        self.flush()
+        try:
+            self.packer.compact()
         except sqlite3.Error as error:
             self.write_failures += 1
             raise write_failure(self.catalog.path.parent, error) from error
@@ -209,19 +269,20 @@ class Engine:
     def stats(self) -> StoreStats:
         """Present figures; may be called from any thread."""
         state, catalog = self.state, self.catalog
+        heads = state.heads
         return StoreStats(
             series=len(state.index),
-            head_samples=state.head.samples,
-            head_bytes=state.head.size_bytes + state.table.size_bytes,
+            head_samples=sum(head.samples for head in heads),
+            head_bytes=sum(head.size_bytes for head in heads) + state.table.size_bytes,
             blocks=catalog.blocks,
             block_samples=catalog.block_samples,
             block_bytes=catalog.block_bytes,
             journal_bytes=self.journal.size_bytes,
             cache_bytes=self.cache.size_bytes,
             bad_blocks=self.bad_blocks,
-            write_failures=self.write_failures,
-            seals=self.seals,
-            extra={"bad_batches": self.bad_batches},
+            write_failures=self.write_failures + self.packer.failures,
+            seals=self.packer.seals,
+            extra={"bad_batches": self.bad_batches, "merges": self.packer.merges},
         )
 
     def count_bad_block(self, number: int) -> None:
@@ -231,6 +292,7 @@ class Engine:
 
     def close(self) -> None:
         """Release the files."""
+        self.packer.close()
         self._reader.close()
         self.journal.close()
         self.catalog.close()
@@ -276,7 +338,7 @@ class Engine:
             parts = [_runs(slots[rows], columns.take(rows)) for rows in (plan.fresh, plan.strays) if len(rows)]
             if samples >= self.options.direct_rows_per_series * max(len(own) for own, _ in parts):
                 # The commit of the blocks makes it durable: neither the journal nor the head would gain from bulk.
-                self._write_blocks(parts, self.catalog.sealed_through, clear_head=False)
+                store_blocks(self.state, self.catalog, [seal_rows(self.state.table, own, rows) for own, rows in parts])
                 return
         whole = len(plan.fresh) == len(columns) and not plan.sorted_runs
         fresh = columns if whole else columns.take(plan.fresh)
@@ -286,32 +348,10 @@ class Engine:
         self._number += 1
         self.state.place(fresh_slots, fresh, slots[plan.strays], strays, sorted_runs=plan.sorted_runs)
 
-    def _write_blocks(self, parts: Iterable[tuple[Positions, Rows]], sealed_through: int, *, clear_head: bool) -> None:
-        """Make rows durable and visible as blocks. The positions of each part's rows index its slots."""
-        state, table = self.state, self.state.table
-        blocks: list[NewBlock] = []
-        first_ms, sealed_ms, sealed_value = table.first_ms.copy(), table.sealed_ms.copy(), table.sealed_value.copy()
-        ends: list[tuple[Positions, TimeArray, ValueArray]] = []
-        for slots, rows in parts:
-            blocks += build_blocks(table, slots, rows)
-            own, last = slots[rows.position], rows.offsets[1:] - 1
-            end_ms, end_value = rows.timestamps_ms[last], rows.values[last]
-            first_ms[own] = np.minimum(first_ms[own], rows.timestamps_ms[rows.offsets[:-1]])
-            newer = end_ms > sealed_ms[own]
-            sealed_ms[own[newer]], sealed_value[own[newer]] = end_ms[newer], end_value[newer]
-            ends.append((own, end_ms, end_value))
-        touched = np.concatenate([own for own, _, _ in ends])
-        self.catalog.add_blocks(blocks, build_spans(table, touched, first_ms, sealed_ms, sealed_value), sealed_through)
-        with state.lock:
-            table.first_ms, table.sealed_ms, table.sealed_value = first_ms, sealed_ms, sealed_value
-            for own, end_ms, end_value in ends:
-                table.advance(own, first_ms[own], end_ms, end_value)
-            if clear_head:
-                state.head.clear()
-            state.last_block = self.catalog.last_block
-
     def _forget(self, ids: IdArray, floor_ms: int | None) -> int:
         state = self.state
+        # Slots change their meaning here, so nothing may be on its way from a frozen head into blocks.
+        self.packer.wait()
         try:
             self.catalog.delete(ids, floor_ms)
         except sqlite3.Error as error:
@@ -319,9 +359,13 @@ class Engine:
             raise write_failure(self.catalog.path.parent, error) from error
         with state.lock:
             state.index.remove(ids.tolist())
-            state.head.forget(state.table.remove(ids))
+            slots = state.table.remove(ids)
+            for head in state.heads:
+                head.forget(slots)
             if floor_ms is not None:
                 state.floor_ms = floor_ms
+        if len(slots):
+            self._layouts.clear()
         return len(ids)
 
 

@@ -1,14 +1,17 @@
 """The journal: batches that are acknowledged and not yet in blocks, one row of `journal.db` a commit.
 
-A row is the accepted samples of all batches that were committed together, as columns: ids as u32 where they fit, times as a
+A row is the accepted samples of batches that were committed together, as columns: ids as u32 where they fit, times as a
 constant or as u32 after the earliest where they fit, values as they are: 12 to 24 bytes a sample, without any compression,
-because a row lives for minutes. Numbers ascend for ever; `blocks.db` says up to which number the blocks hold everything.
+because a row lives for minutes. A batch that repeats a layout is a row of its own that names the layout in place of the ids, 8 bytes
+a sample; what a layout means is stored twice, since many rows depend on it. Numbers ascend for ever; `blocks.db` says up to which
+number the blocks hold everything.
 """
 
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,17 +19,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.adapters.embedded.database import open_writer, transaction
-from services.metrics.domain.ports import Columns
+from services.metrics.adapters.embedded.frames import Times
+from services.metrics.adapters.embedded.layouts import Layout
+from services.metrics.domain.ports import Columns, IdArray, TimeArray, ValueArray
 
 FILE_NAME: Final = "journal.db"
-_PAGE_BYTES: Final = 16_384
+_PAGE_BYTES: Final = 32_768
 _HEADER: Final = struct.Struct("<BBxxIq")
 _U32_LIMIT: Final = 2**32
+_LAYOUT: Final = struct.Struct("<q")
 _CONSTANT, _NARROW, _WIDE = 0, 4, 8
+_NAMED: Final = 0
+"""In place of the bytes an id has: the row names a layout."""
+_LAYOUT_COPIES: Final = 2
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT",
     "CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS layout (number INTEGER NOT NULL, copy INTEGER NOT NULL, crc INTEGER NOT NULL, "
+    "ids BLOB NOT NULL, UNIQUE (number, copy)) STRICT",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """A batch of a layout that is to become durable."""
+
+    layout: Layout
+    times: Times
+    values: ValueArray
 
 
 class BadBatchError(ValueError):
@@ -46,6 +66,10 @@ class Journal:
         with transaction(self._connection):
             for statement in _SCHEMA:
                 self._connection.execute(statement)
+        rows = self._connection.execute("SELECT DISTINCT number FROM layout").fetchall()
+        # The highest number of a batch that names each layout; rows of earlier runs are looked at when they are read.
+        self._last_use: dict[int, int] = {int(name): 0 for (name,) in rows}
+        self._next_layout = max(self._last_use, default=0) + 1
 
     @property
     def size_bytes(self) -> int:
@@ -71,21 +95,55 @@ class Journal:
         """Make samples durable under a number above all others."""
         data = pack(samples)
         with transaction(self._connection):
-            self._connection.execute("INSERT INTO batch VALUES (?, ?, ?)", (number, zlib.crc32(data), data))
+            self._insert(number, data)
+
+    def write_frames(self, number: int, frames: Sequence[FrameRow]) -> None:
+        """Make batches of layouts durable together, under this number and those that follow."""
+        new = {frame.layout: 0 for frame in frames if not frame.layout.number}
+        for offset, layout in enumerate(new):
+            new[layout] = self._next_layout + offset
+        with transaction(self._connection):
+            for layout, name in new.items():
+                self.add_layout(name, layout.ids)
+            for frame in frames:
+                self._insert(number, pack_frame(frame, new.get(frame.layout) or frame.layout.number))
+                number += 1
+        for layout, name in new.items():
+            layout.number = name
+        self._next_layout += len(new)
+        for last, frame in enumerate(frames, number - len(frames)):
+            self._last_use[frame.layout.number] = last
+
+    def add_layout(self, number: int, ids: IdArray) -> None:
+        """Say what a layout means; to be called in a transaction."""
+        data = ids.astype("<u8", copy=False).tobytes()
+        for copy in range(_LAYOUT_COPIES):
+            self._connection.execute("INSERT INTO layout VALUES (?, ?, ?, ?)", (number, copy, zlib.crc32(data), data))
 
     def read(self, after: int) -> Iterator[tuple[int, Columns | None]]:
         """Batches above a number, in order; None in place of one that is damaged."""
+        layouts = sound_layouts(self._connection.execute("SELECT number, crc, ids FROM layout"))
         for number, crc, data in self._connection.execute("SELECT number, crc, data FROM batch WHERE number > ?", (after,)):
-            yield number, unpack_checked(crc, data)
+            name = layout_of(data)
+            if name:
+                self._last_use[name] = number
+            yield number, unpack_checked(crc, data, layouts)
 
-    def drop(self, through: int) -> None:
-        """Forget the batches up to and with a number, which the blocks hold now."""
+    def drop(self, through: int, kept_layouts: Collection[int] = ()) -> None:
+        """Forget the batches up to and with a number, which the blocks hold now, and the layouts that nothing names any more."""
+        unused = [name for name, last in self._last_use.items() if last <= through and name not in kept_layouts]
         with transaction(self._connection):
             self._connection.execute("DELETE FROM batch WHERE number <= ?", (through,))
+            self._connection.executemany("DELETE FROM layout WHERE number = ?", [(name,) for name in unused])
+        for name in unused:
+            del self._last_use[name]
 
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
+
+    def _insert(self, number: int, data: bytes) -> None:
+        self._connection.execute("INSERT INTO batch VALUES (?, ?, ?)", (number, zlib.crc32(data), data))
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -93,50 +151,80 @@ class Journal:
         return self._connection
 
 
+def sound_layouts(rows: Iterable[tuple[int, int, bytes]]) -> dict[int, IdArray]:
+    """The layouts by number of which a copy fits its checksum, given number, checksum and ids of each copy."""
+    return {number: np.frombuffer(ids, "<u8").astype(np.uint64, copy=False) for number, crc, ids in rows if zlib.crc32(ids) == crc}
+
+
 def pack(samples: Columns) -> bytes:
     """Samples as bytes."""
     ids, times = samples.ids, samples.timestamps_ms
     narrow_ids = int(ids.max()) < _U32_LIMIT
+    base, time_bytes, time_column = _pack_times(times)
+    header = _HEADER.pack(_NARROW if narrow_ids else _WIDE, time_bytes, len(samples), base)
+    id_column = (ids.astype("<u4") if narrow_ids else ids.astype("<u8")).tobytes()
+    return b"".join((header, id_column, time_column, samples.values.astype("<f8", copy=False).tobytes()))
+
+
+def pack_frame(frame: FrameRow, layout: int) -> bytes:
+    """A batch of a layout as bytes."""
+    times, values = frame.times, np.ascontiguousarray(frame.values, "<f8")
+    base, time_bytes, time_column = (times, _CONSTANT, b"") if isinstance(times, int) else _pack_times(times)
+    header = _HEADER.pack(_NAMED, time_bytes, len(values), base)
+    return b"".join((header, _LAYOUT.pack(layout), time_column, values.data))
+
+
+def _pack_times(times: TimeArray) -> tuple[int, int, bytes]:
     base = int(times.min())
     span = int(times.max()) - base
-    time_bytes = _CONSTANT if span == 0 else _NARROW if span < _U32_LIMIT else _WIDE
-    parts: list[bytes] = [_HEADER.pack(_NARROW if narrow_ids else _WIDE, time_bytes, len(samples), base)]
-    parts.append((ids.astype("<u4") if narrow_ids else ids.astype("<u8")).tobytes())
-    if time_bytes:
-        parts.append((times - base).astype("<u4" if time_bytes == _NARROW else "<u8").tobytes())
-    parts.append(samples.values.astype("<f8", copy=False).tobytes())
-    return b"".join(parts)
+    if not span:
+        return base, _CONSTANT, b""
+    width = _NARROW if span < _U32_LIMIT else _WIDE
+    return base, width, (times - base).astype(f"<u{width}").tobytes()
 
 
-def unpack_checked(crc: int, data: bytes) -> Columns | None:
-    """The samples of a row, None when it is damaged."""
+def unpack_checked(crc: int, data: bytes, layouts: Mapping[int, IdArray]) -> Columns | None:
+    """The samples of a row, None when it or its layout is damaged."""
     if zlib.crc32(data) != crc:
         return None
     try:
-        return unpack(data)
+        return unpack(data, layouts)
     except BadBatchError:
         return None
 
 
-def unpack(data: bytes) -> Columns:
+def unpack(data: bytes, layouts: Mapping[int, IdArray]) -> Columns:
     """The samples again.
 
     Raises:
-        BadBatchError: the bytes are not a batch.
+        BadBatchError: the bytes are not a batch, or their layout is not known.
     """
     try:
         id_bytes, time_bytes, count, base = _HEADER.unpack_from(data)
-        if len(data) != _HEADER.size + count * (id_bytes + time_bytes + 8):
+        id_size = count * id_bytes if id_bytes != _NAMED else _LAYOUT.size
+        if len(data) != _HEADER.size + id_size + count * (time_bytes + 8):
             raise BadBatchError("length does not fit the header")
-        ids = _column(data, f"<u{id_bytes}", count, _HEADER.size).astype(np.uint64)
-        values = _column(data, "<f8", count, _HEADER.size + count * (id_bytes + time_bytes)).astype(np.float64)
+        if id_bytes == _NAMED:
+            named = layouts.get(_LAYOUT.unpack_from(data, _HEADER.size)[0])
+            if named is None or len(named) != count:
+                raise BadBatchError("its layout is lost")
+            ids = named
+        else:
+            ids = _column(data, f"<u{id_bytes}", count, _HEADER.size).astype(np.uint64)
+        values = _column(data, "<f8", count, _HEADER.size + id_size + count * time_bytes).astype(np.float64)
         if time_bytes:
-            times = _column(data, f"<u{time_bytes}", count, _HEADER.size + count * id_bytes).astype(np.int64) + base
+            times = _column(data, f"<u{time_bytes}", count, _HEADER.size + id_size).astype(np.int64) + base
         else:
             times = np.full(count, base, np.int64)
     except (struct.error, TypeError, ValueError) as error:
         raise BadBatchError(str(error)) from error
     return Columns(ids, times, values)
+
+
+def layout_of(data: bytes) -> int:
+    """The layout that a row names, 0 without one."""
+    named = len(data) >= _HEADER.size + _LAYOUT.size and data[0] == _NAMED
+    return int(_LAYOUT.unpack_from(data, _HEADER.size)[0]) if named else 0
 
 
 def _column(data: bytes, dtype: str, count: int, offset: int) -> NDArray[Any]:

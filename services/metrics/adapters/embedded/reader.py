@@ -13,14 +13,17 @@ import structlog
 from services.common.errors import ResourceExhaustedError
 from services.metrics.adapters.embedded.block import BadBlockError, Block, checksum, decode
 from services.metrics.adapters.embedded.database import open_reader
-from services.metrics.adapters.embedded.segments import Rows, merge, offsets_of, row_numbers
+from services.metrics.adapters.embedded.head import HeadPart, copied
+from services.metrics.adapters.embedded.segments import Rows, merge, offsets_of, row_numbers, runs_of
 from services.metrics.adapters.embedded.state import Snapshot
 from services.metrics.domain.ports import IdArray
 
 log = structlog.get_logger("metrics.store")
 
-_FIND: Final = "SELECT id FROM block WHERE group_id = ? AND end_ms >= ? AND start_ms <= ? AND id <= ?"
+_FIND: Final = "SELECT id FROM block WHERE group_id = ? AND end_ms >= ? AND start_ms <= ?"
 _LOAD: Final = "SELECT crc, data FROM block WHERE id = ?"
+_WHOLE_FROM: Final = 16
+"""Who wants this many series of a block gets all of them decoded, for the cache."""
 
 
 class BlockCache:
@@ -83,53 +86,66 @@ class BlockReader:
         Raises:
             ResourceExhaustedError: more than `max_samples` would have to be joined (`TOO_MANY_SAMPLES`).
         """
-        pieces = []
+        pieces: list[HeadPart] = []
         samples = 0
         for piece in self._pieces(snapshot):
-            samples += len(piece.timestamps_ms)
+            samples += piece.samples
             if max_samples is not None and samples > max_samples:
                 message = f"the query reads more than {max_samples} samples; ask for fewer series or a shorter range"
                 raise ResourceExhaustedError(message, reason="TOO_MANY_SAMPLES")
             pieces.append(piece)
-        return merge(pieces, snapshot.start_ms, snapshot.end_ms)
+        return merge(copied(pieces), snapshot.start_ms, snapshot.end_ms)
 
     def close(self) -> None:
         """Release the connection."""
         self._connection.close()
 
-    def _pieces(self, snapshot: Snapshot) -> Iterator[Rows]:
+    def _pieces(self, snapshot: Snapshot) -> Iterator[HeadPart]:
         if len(snapshot.ids):
-            for block in self._blocks(snapshot):
-                piece = _chosen(block, snapshot.ids)
-                if piece is not None:
-                    yield piece
-        yield from snapshot.head
+            # One view of the file for the whole selection: merging may put one block in the place of others meanwhile.
+            self._connection.execute("BEGIN")
+            try:
+                for block in self._blocks(snapshot):
+                    piece = _chosen(block, snapshot)
+                    if piece is not None:
+                        yield piece
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        yield from snapshot.heads
 
     def _blocks(self, snapshot: Snapshot) -> Iterator[Block]:
-        for group in np.unique(snapshot.groups).tolist():
+        order = np.argsort(snapshot.groups, kind="stable")
+        first = runs_of(snapshot.groups[order]).tolist()
+        for start, end in zip(first, [*first[1:], len(order)], strict=True):
+            own = order[start:end]
+            group = int(snapshot.groups[own[0]])
             try:
-                found = self._connection.execute(_FIND, (group, snapshot.start_ms, snapshot.end_ms, snapshot.last_block)).fetchall()
+                found = self._connection.execute(_FIND, (group, snapshot.start_ms, snapshot.end_ms)).fetchall()
             except sqlite3.DatabaseError as error:
                 self._bad(-1, error)
                 continue
+            wanted = snapshot.ids[own]
             for (number,) in found:
-                block = self._cache.get(number) or self._load(number)
+                block = self._cache.get(number) or self._load(number, wanted)
                 if block is not None:
                     yield block
 
-    def _load(self, number: int) -> Block | None:
+    def _load(self, number: int, wanted: IdArray) -> Block | None:
+        whole = len(wanted) >= _WHOLE_FROM
         try:
             row = self._connection.execute(_LOAD, (number,)).fetchone()
-            if row is None:  # deleted since it was found
-                return None
+            if row is None:  # the file is damaged: an index names what the table does not have
+                raise BadBlockError("the block is missing")
             crc, data = row
             if checksum(data) != crc:
                 raise BadBlockError("checksum does not fit")
-            block = decode(data)
+            block = decode(data, None if whole else wanted)
         except (BadBlockError, sqlite3.DatabaseError) as error:
             self._bad(number, error)
             return None
-        self._cache.put(number, block)
+        if whole:
+            self._cache.put(number, block)
         return block
 
     def _bad(self, number: int, error: Exception) -> None:
@@ -137,19 +153,28 @@ class BlockReader:
         self._on_bad(number)
 
 
-def _chosen(block: Block, ids: IdArray) -> Rows | None:
-    """The runs of a block that belong to the ids (ascending)."""
+def _chosen(block: Block, snapshot: Snapshot) -> Rows | None:
+    """The runs of a block that belong to the selection; some samples outside the range may be among them."""
+    ids = snapshot.ids
     position = np.minimum(np.searchsorted(ids, block.ids), len(ids) - 1)
     kept = np.flatnonzero(ids[position] == block.ids)
-    if len(kept) == len(block.ids):
-        return Rows(position, block.offsets, block.timestamps_ms, block.values)
     if not len(kept):
         return None
+    position = position[kept]
+    if block.shared:
+        low, high = np.searchsorted(block.times, [snapshot.start_ms, snapshot.end_ms + 1]).tolist()
+        if low == high:
+            return None
+        values = block.values.reshape(len(block.ids), -1)[:, low:high]
+        values = values if len(kept) == len(block.ids) else values[kept]
+        offsets = np.arange(0, (len(kept) + 1) * (high - low), high - low, dtype=np.int64)
+        return Rows(position, offsets, np.tile(block.times[low:high], len(kept)), np.ascontiguousarray(values).ravel())
+    if len(kept) == len(block.ids):
+        return Rows(position, block.offsets, block.times, block.values)
     if len(kept) == 1:
         run = int(kept[0])
         start, end = int(block.offsets[run]), int(block.offsets[run + 1])
-        offsets = np.array([0, end - start], np.int64)
-        return Rows(position[kept], offsets, block.timestamps_ms[start:end], block.values[start:end])
+        return Rows(position, np.array([0, end - start], np.int64), block.times[start:end], block.values[start:end])
     counts = np.diff(block.offsets)[kept]
     rows = row_numbers(block.offsets[kept], counts)
-    return Rows(position[kept], offsets_of(counts), block.timestamps_ms[rows], block.values[rows])
+    return Rows(position, offsets_of(counts), block.times[rows], block.values[rows])

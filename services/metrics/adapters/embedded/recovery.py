@@ -23,7 +23,6 @@ def load_series(state: State, catalog: Catalog) -> None:
     state.head.pages.fit(state.table.capacity)
     for span in catalog.read_spans():
         state.table.restore(span.newest.ids, span.first_ms, span.newest)
-    state.last_block = catalog.last_block
     if catalog.floor_ms is not None:
         state.floor_ms = catalog.floor_ms
 

@@ -23,6 +23,11 @@ class Rows:
     values: ValueArray
 
     @property
+    def samples(self) -> int:
+        """Rows of all runs."""
+        return len(self.timestamps_ms)
+
+    @property
     def counts(self) -> NDArray[np.int64]:
         """Rows of each run."""
         return np.diff(self.offsets)

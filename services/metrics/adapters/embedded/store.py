@@ -190,6 +190,15 @@ class EmbeddedStore:
         self._check_open()
         await self._writer.call(self._engine.flush)
 
+    async def compact(self) -> None:
+        """Move everything into blocks, and merge small blocks as far as ever possible.
+
+        Raises:
+            UnavailableError: the disk does not take it (`STORE_WRITE_FAILED`); nothing is lost.
+        """
+        self._check_open()
+        await self._writer.call(self._engine.compact)
+
     async def close(self) -> None:
         """Finish what is waiting and release the files."""
         if self._closed:

@@ -23,6 +23,7 @@ class SeriesTable:
         first_ms: i64, lower bound of the times held, `MAX_TIME_MS` without samples.
         newest_ms, newest_value: newest sample, `MIN_TIME_MS` without samples.
         sealed_ms, sealed_value: the same, of the samples in blocks alone.
+        places: u8, decimals that held all values of the series when it was last packed, or `RAW`: where to begin looking.
         mark: i64, scratch of the writer.
     """
 
@@ -35,6 +36,7 @@ class SeriesTable:
         self.newest_value = np.zeros(_INITIAL_SLOTS, np.float64)
         self.sealed_ms = np.full(_INITIAL_SLOTS, MIN_TIME_MS, np.int64)
         self.sealed_value = np.zeros(_INITIAL_SLOTS, np.float64)
+        self.places = np.zeros(_INITIAL_SLOTS, np.uint8)
         self.mark = np.zeros(_INITIAL_SLOTS, np.int64)
         # The last entry stands for every id beyond the end.
         self._slot_of_id = np.full(_INITIAL_SLOTS, -1, np.intp)
@@ -123,5 +125,6 @@ _COLUMNS: Final[dict[str, int]] = {
     "newest_value": 0,
     "sealed_ms": MIN_TIME_MS,
     "sealed_value": 0,
+    "places": 0,
     "mark": 0,
 }

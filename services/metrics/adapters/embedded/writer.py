@@ -112,7 +112,7 @@ class Writer:
         if not group:
             return
         try:
-            receipts = self._engine.commit([job.batch for job in group])
+            answers = self._engine.commit([job.batch for job in group])
         except Exception as error:
             if not isinstance(error, OpenManagerError):
                 log.error("commit_failed", error=repr(error), exc_info=error)
@@ -120,8 +120,11 @@ class Writer:
             for job in group:
                 job.done.set_exception(error)
             return
-        for job, receipt in zip(group, receipts, strict=True):
-            job.done.set_result(receipt)
+        for job, answer in zip(group, answers, strict=True):
+            if isinstance(answer, Receipt):
+                job.done.set_result(answer)
+            else:
+                job.done.set_exception(answer)
         try:
             self._engine.seal_if_due(max(job.batch.now_ms for job in group))
         except Exception as error:

@@ -60,6 +60,7 @@ class TargetSeries:
         self._ids = _NO_IDS
         self._live = _NO_IDS
         self._live_slots: NDArray[np.int64] | None = None
+        self._last_ms = 0
         self._reader = PageReader(self._slot_of)
         self.refusal = ""
         """Why the store did not take some series; empty when it took all."""
@@ -99,6 +100,7 @@ class TargetSeries:
                 break
             # The store forgets series that have no samples left: ask again. What was accepted becomes a duplicate.
             self._ids = _NO_IDS
+        self._last_ms = time_ms
         self._live = live
         self._live_slots = samples.slots if samples.times_ms is None else None
         if len(self._labels) > 2 * len(samples.slots) + _SPARE_SLOTS:
@@ -113,6 +115,7 @@ class TargetSeries:
         ids = np.union1d(self._live, self._ids[:_DROPPED])
         ids = ids[ids != 0]
         if len(ids):
+            time_ms = max(time_ms, self._last_ms + 1)  # a sample that is there already would stay
             columns = Columns(ids, np.full(len(ids), time_ms, np.int64), np.full(len(ids), STALE))
             await self._writer.write(columns, Source.SCRAPE)
         self._live, self._live_slots = _NO_IDS, None
