@@ -9,6 +9,7 @@ from grpc.aio import Server
 
 from openmanager.ai_agent.v1.ai_agent_pb2_grpc import AiAgentServiceStub
 from openmanager.metrics.v1.metrics_pb2_grpc import MetricsServiceStub
+from openmanager.metrics.v1.scrape_pb2_grpc import ScrapeServiceStub
 from openmanager.notifier.v1.notifier_pb2_grpc import NotifierServiceStub
 from openmanager.server_gen.v1.server_gen_pb2_grpc import ServerGenServiceStub
 from services.common.clock import Clock
@@ -25,6 +26,7 @@ from services.gateway.adapters.metrics_reader import MetricsReader
 from services.gateway.adapters.metrics_writer import MetricsWriter
 from services.gateway.adapters.otlp_messages import OtlpMessages
 from services.gateway.adapters.suite import SuiteClient
+from services.gateway.adapters.targets import TargetsClient
 from services.gateway.adapters.token_file import load_or_create_token
 from services.gateway.domain.access import Authenticator
 from services.gateway.domain.hub import Hub
@@ -47,6 +49,7 @@ from services.gateway.web.server import HttpServer, Surroundings, web_applicatio
 from services.gateway.web.servers import ServerHandlers
 from services.gateway.web.stream import StreamHandlers
 from services.gateway.web.system import SystemHandlers, version
+from services.gateway.web.targets import TargetHandlers
 
 PEERS = ("server_gen", "metrics", "ai_agent", "notifier")
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -101,6 +104,7 @@ def build(settings: GatewaySettings, connect: Connect, telemetry: Telemetry, clo
                 fleet=FleetHandlers(FleetClient(ServerGenServiceStub(channels["server_gen"]), metrics, feeds.forget_fleet)),
                 ask=AskHandlers(AssistantClient(AiAgentServiceStub(channels["ai_agent"])), settings.max_analyze_rows),
                 alerting=AlertingHandlers(alerting),
+                targets=TargetHandlers(TargetsClient(ScrapeServiceStub(channels["metrics"]))),
                 system=system,
                 pages=PageHandlers(STATIC_FOLDER, authenticator, failures, secure_cookies=settings.secure_cookies),
             )

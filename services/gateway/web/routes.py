@@ -24,10 +24,12 @@ from services.gateway.web.schemas import fleet as f
 from services.gateway.web.schemas import influx as i
 from services.gateway.web.schemas import metrics as m
 from services.gateway.web.schemas import system as s
+from services.gateway.web.schemas import targets as t
 from services.gateway.web.schemas.base import PageQuery
 from services.gateway.web.servers import ServerHandlers
 from services.gateway.web.stream import StreamHandlers
 from services.gateway.web.system import SystemHandlers
+from services.gateway.web.targets import TargetHandlers
 
 GET: Final = hdrs.METH_GET
 POST: Final = hdrs.METH_POST
@@ -40,6 +42,7 @@ TEXT: Final = "text/plain"
 EVENTS: Final = "text/event-stream"
 FORM: Final = "application/x-www-form-urlencoded"
 LINES: Final = "application/x-ndjson"
+YAML: Final = "application/yaml"
 ANY: Final = "*/*"
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
@@ -105,6 +108,7 @@ class Handlers:
     fleet: FleetHandlers
     ask: AskHandlers
     alerting: AlertingHandlers
+    targets: TargetHandlers
     system: SystemHandlers
     pages: PageHandlers
 
@@ -155,6 +159,13 @@ def route_table(to: Handlers) -> tuple[Route, ...]:
         Route(DELETE, "/api/v1/channels/{name}", to.alerting.delete_channel, OPERATOR, "alerting", "Delete a channel", status=204),
         Route(POST, "/api/v1/channels/{name}/test", to.alerting.test_channel, OPERATOR, "alerting", "Send a test notification", response=a.Delivery),
         Route(GET, "/api/v1/notifications", to.alerting.list_notifications, VIEWER, "alerting", "Notifications, the newest first", query=a.NotificationsQuery, response=a.NotificationList, is_frequent=True),
+        # Scrape targets
+        Route(GET, "/api/v1/targets", to.targets.list, VIEWER, "targets", "Scrape jobs, their targets, and how each is", query=PageQuery, response=t.TargetList, is_frequent=True),
+        Route(POST, "/api/v1/targets", to.targets.create, OPERATOR, "targets", "Make a scrape job", request=t.TargetBody, response=t.TargetJob, status=201),
+        Route(POST, "/api/v1/targets/import", to.targets.import_prometheus, OPERATOR, "targets", "Make the scrape jobs of a prometheus.yml, replacing those of the same names", body=(YAML,), response=t.TargetsImported),
+        Route(GET, "/api/v1/targets/{id}", to.targets.get, VIEWER, "targets", "One scrape job", response=t.TargetJob, is_frequent=True),
+        Route(PUT, "/api/v1/targets/{id}", to.targets.update, OPERATOR, "targets", "Replace a scrape job", request=t.TargetBody, response=t.TargetJob),
+        Route(DELETE, "/api/v1/targets/{id}", to.targets.delete, OPERATOR, "targets", "Forget a scrape job; its series end", status=204),
         # Pages
         Route(GET, "/", to.pages.index, VIEWER, "pages", "The dashboard", media=HTML, is_page=True),
         Route(GET, "/docs", to.pages.docs, VIEWER, "pages", "This description for people", media=HTML, is_page=True),

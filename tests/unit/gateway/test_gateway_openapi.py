@@ -22,7 +22,9 @@ GET /api/v1/engines, GET /api/v1/rules, POST /api/v1/rules, GET /api/v1/rules/{i
 GET /api/v1/alerts, GET /api/v1/channels, POST /api/v1/channels, GET /api/v1/channels/{name}, PUT /api/v1/channels/{name},
 DELETE /api/v1/channels/{name}, POST /api/v1/channels/{name}/test, GET /api/v1/notifications, GET /api/v1/system,
 GET /api/v1/fleet, POST /api/v1/fleet/faults, GET /api/v1/fleet/faults, DELETE /api/v1/fleet/faults/{id},
-POST /prometheus/api/v1/write, POST /otlp/v1/metrics, POST /influx/write, POST /influx/api/v2/write
+POST /prometheus/api/v1/write, POST /otlp/v1/metrics, POST /influx/write, POST /influx/api/v2/write,
+GET /api/v1/targets, POST /api/v1/targets, GET /api/v1/targets/{id}, PUT /api/v1/targets/{id}, DELETE /api/v1/targets/{id},
+POST /api/v1/targets/import
 """
 PUBLIC = {
     ("GET", "/healthz"),
