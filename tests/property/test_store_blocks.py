@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.metrics.adapters.embedded.block import Block, decode, encode
-from services.metrics.adapters.embedded.codec import HAS_PCODEC, Codec
+from services.metrics.adapters.embedded.block import Block, decode, encode, pack
+from services.metrics.adapters.embedded.codec import FAST, HAS_PCODEC, Codec
 from services.metrics.adapters.embedded.decimals import decimal_places
-from services.metrics.adapters.embedded.journal import pack, unpack
+from services.metrics.adapters.embedded.journal import pack as pack_row
+from services.metrics.adapters.embedded.journal import unpack as unpack_row
 from services.metrics.adapters.embedded.segments import offsets_of
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS, Columns
 
@@ -39,7 +40,7 @@ def test_blocks_give_back_what_they_were_given(runs: list[dict[int, float]], fir
         np.array([time for run in rows for time, _ in run], np.int64),
         np.array([value for run in rows for _, value in run], np.float64),
     )
-    again = decode(encode(block, decimal_places(block.values, offsets), codec))
+    again = decode(encode(pack(block, decimal_places(block.values, offsets)), codec, FAST))
     assert again.ids.tolist() == block.ids.tolist()
     assert again.offsets.tolist() == offsets.tolist()
     assert again.timestamps_ms.tolist() == block.timestamps_ms.tolist()
@@ -54,7 +55,7 @@ def test_journal_rows_give_back_what_they_were_given(rows: list[tuple[int, int, 
         np.array([row[1] for row in rows], np.int64),
         np.array([row[2] for row in rows], np.float64),
     )
-    again = unpack(pack(samples))
+    again = unpack_row(pack_row(samples), {})
     assert again.ids.tolist() == samples.ids.tolist()
     assert again.timestamps_ms.tolist() == samples.timestamps_ms.tolist()
     assert same_bits(again.values, samples.values)

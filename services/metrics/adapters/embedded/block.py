@@ -188,9 +188,7 @@ def decode_packed(data: bytes, wanted: IdArray | None = None) -> Packed:
         time_steps = decode_pages(sections[1], time_rows, codec, np.int64, range(len(time_rows)))
     else:
         time_steps = _column(sections[1], codec, np.int64, counts, page_runs, chosen)
-    integer_steps = _column(
-        sections[2], codec, np.int64, counts[decimal], page_runs, None if chosen is None else chosen[decimal]
-    )
+    integer_steps = _column(sections[2], codec, np.int64, counts[decimal], page_runs, None if chosen is None else chosen[decimal])
     doubles = _column(sections[3], codec, np.float64, counts[~decimal], page_runs, None if chosen is None else chosen[~decimal])
     if chosen is not None:
         ids, counts, places = ids[chosen], counts[chosen], places[chosen]

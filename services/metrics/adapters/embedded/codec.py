@@ -36,6 +36,16 @@ def best_codec() -> Codec:
     return Codec.PCODEC if HAS_PCODEC else Codec.ZLIB
 
 
+def check_available(codec: int) -> None:
+    """Make sure that blocks of this codec can be read here.
+
+    Raises:
+        CodecError: they cannot.
+    """
+    if codec != Codec.ZLIB and (codec != Codec.PCODEC or not HAS_PCODEC):
+        raise CodecError(f"codec {codec} is not available here; install pcodec")
+
+
 def shuffle(column: NDArray[Any]) -> bytes:
     """A column of int64 or float64 made small without pcodec: first all first bytes, then all second bytes, and so on."""
     shuffled = np.ascontiguousarray(column).view(np.uint8).reshape(-1, 8).T
@@ -50,10 +60,9 @@ def decompress(data: bytes, codec: int, dtype: type[np.int64] | type[np.float64]
     """
     if not length:
         return np.empty(0, dtype)
+    check_available(codec)
     if codec == Codec.ZLIB:
         return _unshuffle(data, dtype, length)
-    if codec != Codec.PCODEC or not HAS_PCODEC:
-        raise CodecError(f"codec {codec} is not available here; install pcodec")
     column = np.empty(length, dtype)
     try:
         progress = standalone.simple_decompress_into(data, column)

@@ -1,5 +1,6 @@
 """Packs rows into blocks: like series together, long histories cut along time."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -82,7 +83,7 @@ def _seal_table(table: SeriesTable, slots: Positions, times: TimeArray, values: 
     bounds = [*runs_of(groups).tolist(), len(slots)]
     parts = -(-int(np.diff(bounds).max()) * len(times) // MAX_BLOCK_ROWS)
     cuts = [part * len(times) // parts for part in range(parts + 1)]
-    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for begin, end in itertools.pairwise(cuts):
         part = np.ascontiguousarray(values[:, begin:end])
         places, integers = integers_of(part, table.places[slots])
         table.places[slots] = places
@@ -92,7 +93,7 @@ def _seal_table(table: SeriesTable, slots: Positions, times: TimeArray, values: 
         differences = np.empty_like(integers)
         np.subtract(integers[:, 1:], integers[:, :-1], out=differences[:, 1:])
         differences[:, 0] = 0
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in itertools.pairwise(bounds):
             own = places[low:high]
             decimal = own != RAW
             packed = Packed(
