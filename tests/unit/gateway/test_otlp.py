@@ -266,7 +266,7 @@ def test_an_attribute_given_twice_is_refused() -> None:
     ],
 )
 def test_the_server_is_that_of_the_resource_unless_a_label_says_otherwise(
-    resource: dict[str, str], attributes: dict[str, str], server: str | None
+    resource: dict[str, Any], attributes: dict[str, Any], server: str | None
 ) -> None:
     ((_, labels, _, _),) = _rows(_batch(_request(_gauge(_number(1.0, **attributes)), **resource)))
     assert labels.get("server") == server
