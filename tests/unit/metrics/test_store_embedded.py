@@ -83,7 +83,7 @@ async def test_a_seal_that_fails_is_tried_again(tmp_path: Path) -> None:
         expected += [(time_ms, value) for _, time_ms, value in rows]
         assert (await store.append(columns(rows), now_ms=NOW_MS)).accepted == 10
         if step == 20:
-            await store.latest()
+            await asyncio.to_thread(engine_of(store).packer.wait)
             failures = store.stats().write_failures
             assert failures > 0
             assert store.stats().blocks == 0
@@ -99,7 +99,7 @@ async def test_the_head_is_sealed_when_it_is_old(tmp_path: Path) -> None:
     (cpu,) = (await register(store, "cpu")).tolist()
     for hour in range(4):
         await store.append(columns([(cpu, NOW_MS + hour * HOUR_MS, 1.0)]), now_ms=NOW_MS + hour * HOUR_MS)
-    await store.register([series("later")])  # behind the seal on the writer thread
+    await asyncio.to_thread(engine_of(store).packer.wait)
     stats = store.stats()
     assert (stats.seals, stats.head_samples, stats.block_samples) == (1, 1, 3)
     await store.close()
