@@ -93,7 +93,7 @@ async def _result(result: Result, limit: int) -> web.Response:
     document: dict[str, Any] = {"status": "success"} | ({"warnings": warnings} if warnings else {})
 
     def write() -> bytes:
-        return orjson.dumps(document | {"data": result_json(result)})
+        return orjson.dumps(document | {"data": orjson.Fragment(result_json(result))})
 
     body = await asyncio.to_thread(write) if point_count(result) > LARGE_POINTS else write()
     return web.Response(body=body, content_type="application/json")

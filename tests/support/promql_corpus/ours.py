@@ -1,5 +1,6 @@
 """Our own answers in the JSON of the Prometheus HTTP API."""
 
+import json
 from typing import Any, Final
 
 from services.common.errors import OpenManagerError
@@ -35,10 +36,11 @@ def _failure(error: OpenManagerError) -> dict[str, Any]:
 
 
 def _success(value: Vector | Scalar | Matrix | Text) -> dict[str, Any]:
-    return {"status": "success", "data": result_json(_result(value))}
+    return {"status": "success", "data": json.loads(result_json(result_of(value)))}
 
 
-def _result(value: Vector | Scalar | Matrix | Text) -> Result:
+def result_of(value: Vector | Scalar | Matrix | Text) -> Result:
+    """A value as the gateway has it."""
     match value:
         case Vector():
             return GatewayVector([dict(one) for one in value.labels], value.timestamps_ms, value.values)

@@ -4,14 +4,24 @@ Formats: prometheus/prompb `WriteRequest`; google/snappy `format_description.txt
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from services.metrics.domain.ports import Labels
 
 
 def write_request(samples: Iterable[tuple[Labels, int, int]]) -> bytes:
     """The body of a request: samples (labels, Unix ms, bits of the double) in their order, one time series each."""
-    return snappy_literals(b"".join(_field(1, _time_series(*sample)) for sample in samples))
+    return snappy_literals(b"".join(encode_series(labels)(struct.pack("<Q", bits), time_ms) for labels, time_ms, bits in samples))
+
+
+def encode_series(labels: Labels) -> Callable[[bytes, int], bytes]:
+    """A function that makes a time series of one sample, from the bytes of its double and its Unix ms; labels are encoded once."""
+    encoded = b"".join(_field(1, _label(pair)) for pair in labels)
+
+    def one(value: bytes, time_ms: int) -> bytes:
+        return _field(1, encoded + _field(2, b"\x09" + value + b"\x10" + _varint(time_ms)))
+
+    return one
 
 
 def snappy_literals(data: bytes) -> bytes:
@@ -21,11 +31,6 @@ def snappy_literals(data: bytes) -> bytes:
         piece = data[begin : begin + 65_536]
         pieces += [b"\xf4", struct.pack("<H", len(piece) - 1), piece]
     return b"".join(pieces)
-
-
-def _time_series(labels: Labels, time_ms: int, bits: int) -> bytes:
-    sample = b"\x09" + struct.pack("<Q", bits) + b"\x10" + _varint(time_ms)
-    return b"".join([*(_field(1, _label(pair)) for pair in labels), _field(2, sample)])
 
 
 def _label(pair: Sequence[str]) -> bytes:

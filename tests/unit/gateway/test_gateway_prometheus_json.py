@@ -1,13 +1,16 @@
 """How Prometheus writes numbers and times."""
 
+import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gateway.domain.promql import Matrix, MatrixRow, Text, Vector
 from services.gateway.domain.times import format_ms, parse_time_ms
-from services.gateway.web.prometheus_json import number_text, time_json
+from services.gateway.web.prometheus_json import number_text, number_texts, result_json, time_json
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,31 @@ def test_numbers_read_back_the_same(value: float) -> None:
 
     assert float(text) == value
     assert ("e" in text) == (value != 0 and not 1e-6 <= abs(value) < 1e21)
+
+
+@given(st.lists(st.one_of(st.floats(), st.integers(-1000, 1000).map(float))))
+def test_many_numbers_are_written_as_each_one(values: list[float]) -> None:
+    assert number_texts(np.array(values, np.float64)) == [number_text(value) for value in values]
+
+
+def test_results() -> None:
+    labels, times, values = {"a": 'x"\\\n서'}, np.array([1_000, 2_500], np.int64), np.array([1.0, math.nan])
+    rows = [MatrixRow(labels, times, values), MatrixRow({}, times[:0], values[:0]), MatrixRow({}, times, np.array([1e300, -0.0]))]
+
+    assert json.loads(result_json(Matrix(rows))) == {
+        "resultType": "matrix",
+        "result": [
+            {"metric": labels, "values": [[1, "1"], [2.5, "NaN"]]},
+            {"metric": {}, "values": []},
+            {"metric": {}, "values": [[1, "1e+300"], [2.5, "-0"]]},
+        ],
+    }
+    assert json.loads(result_json(Vector([labels, {}], times, values)))["result"] == [
+        {"metric": labels, "value": [1, "1"]},
+        {"metric": {}, "value": [2.5, "NaN"]},
+    ]
+    assert json.loads(result_json(Vector([], times[:0], values[:0]))) == {"resultType": "vector", "result": []}
+    assert json.loads(result_json(Text(5, labels["a"]))) == {"resultType": "string", "result": [0.005, labels["a"]]}
 
 
 def test_times() -> None:
