@@ -15,6 +15,7 @@ from services.common.errors import FieldError, InvalidArgumentError
 from services.metrics import wire
 from services.metrics.adapters.scrape.yaml_text import load_yaml
 from services.metrics.domain.scrape.catalogue import JobSource, JobView, ScrapeCatalogue
+from services.metrics.domain.scrape.schedule import to_its_end
 from services.metrics.domain.scrape.target import Target, TargetHealth, TargetState
 
 _SOURCES: Final = {JobSource.API: pb.SCRAPE_JOB_SOURCE_API, JobSource.FILE: pb.SCRAPE_JOB_SOURCE_FILE}
@@ -27,7 +28,10 @@ _LIST: Final = "scrape_jobs"
 
 
 class ScrapeServicer(scrape_pb2_grpc.ScrapeServiceServicer):
-    """Answers ScrapeService; see scrape.proto for what each RPC promises."""
+    """Answers ScrapeService; see scrape.proto for what each RPC promises.
+
+    A change that was begun is brought to its end though the caller may be gone: what is kept and what is scraped stay the same.
+    """
 
     def __init__(self, catalogue: ScrapeCatalogue) -> None:
         self._catalogue = catalogue
@@ -46,22 +50,23 @@ class ScrapeServicer(scrape_pb2_grpc.ScrapeServiceServicer):
 
     async def CreateScrapeJob(self, request: pb.CreateScrapeJobRequest, _context: object) -> pb.CreateScrapeJobResponse:
         """Makes a job."""
-        job = await self._catalogue.create(_config(request.config_json))
+        job = await to_its_end(self._catalogue.create(_config(request.config_json)))
         return pb.CreateScrapeJobResponse(job=_job_message(job))
 
     async def UpdateScrapeJob(self, request: pb.UpdateScrapeJobRequest, _context: object) -> pb.UpdateScrapeJobResponse:
         """Replaces a job."""
-        job = await self._catalogue.update(request.id, _config(request.config_json))
+        job = await to_its_end(self._catalogue.update(request.id, _config(request.config_json)))
         return pb.UpdateScrapeJobResponse(job=_job_message(job))
 
     async def DeleteScrapeJob(self, request: pb.DeleteScrapeJobRequest, _context: object) -> pb.DeleteScrapeJobResponse:
         """Forgets a job."""
-        await self._catalogue.delete(request.id)
+        await to_its_end(self._catalogue.delete(request.id))
         return pb.DeleteScrapeJobResponse()
 
     async def ImportScrapeConfigs(self, request: pb.ImportScrapeConfigsRequest, _context: object) -> pb.ImportScrapeConfigsResponse:
         """Makes the jobs of a whole configuration."""
-        imported = await self._catalogue.import_file(await asyncio.to_thread(load_yaml, request.yaml))
+        document = await asyncio.to_thread(load_yaml, request.yaml)
+        imported = await to_its_end(self._catalogue.import_file(document))
         return pb.ImportScrapeConfigsResponse(
             jobs=map(_job_message, imported.jobs), created=imported.created, ignored=imported.ignored
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -107,7 +108,7 @@ class ScrapeCatalogue:
                 log.error("job_not_scraped", job=kept.name, error=error.message)
                 entry.error = error.message
             else:
-                self._start(entry, job)
+                await self._start(entry, job)
 
     async def close(self) -> None:
         """Stop all loops; series are not marked as ended, for the next start goes on with them."""
@@ -126,7 +127,7 @@ class ScrapeCatalogue:
             for job_id, (config, job) in wanted.items():
                 if job_id not in self._entries:
                     entry = self._entries[job_id] = _Entry(config, None, None, None)
-                    self._start(entry, job)
+                    await self._start(entry, job)
 
     def jobs(self) -> list[JobView]:
         """All jobs, ascending by name, those of the file first where names are alike."""
@@ -228,7 +229,7 @@ class ScrapeCatalogue:
             if before is not None:
                 await _stop(before, ended=True)
             entry = self._entries[kept.id] = _Entry(kept.config, kept, None, None)
-            self._start(entry, job)
+            await self._start(entry, job)
 
     def _job(self, config: Mapping[str, Any]) -> ScrapeJob:
         problems: list[FieldError] = []
@@ -236,9 +237,11 @@ class ScrapeCatalogue:
         refuse(problems)
         return job
 
-    def _start(self, entry: _Entry, job: ScrapeJob) -> None:
+    async def _start(self, entry: _Entry, job: ScrapeJob) -> None:
         entry.runner = self._make_runner(job)
-        entry.task = asyncio.create_task(entry.runner.run(), name=f"metrics.scrape.job.{job.name}")
+        await entry.runner.begin()
+        # In a context of its own: the request that makes a job is over long before the job is.
+        entry.task = asyncio.create_task(entry.runner.run(), name=f"metrics.scrape.job.{job.name}", context=Context())
         entry.task.add_done_callback(lambda task: _watch_end(entry, task))
 
     def _check_room(self, more: int) -> None:

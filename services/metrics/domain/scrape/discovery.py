@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -59,10 +60,13 @@ class JobRunner:
         """What is wrong with finding the targets; empty when nothing is."""
         return "; ".join(dict.fromkeys(error for error in self._errors.values() if error))
 
+    async def begin(self) -> None:
+        """Scrape the targets that the job itself names; loops go on until `stop`."""
+        await self._take(0, self.job.static)
+
     async def run(self) -> None:
-        """Find targets and scrape them until cancelled; their loops go on until `stop`."""
+        """Find the other targets, and scrape them, until cancelled; their loops go on until `stop`."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._take(0, self.job.static))
             for number, files in enumerate(self.job.file_discoveries, start=1):
                 tasks.create_task(self._follow_files(number, files))
             for number, url in enumerate(self.job.http_discoveries, start=len(self.job.file_discoveries) + 1):
@@ -118,7 +122,7 @@ class JobRunner:
             for key, target in targets.items():
                 if key not in self._running:
                     loop = self._make_loop(target)
-                    task = asyncio.create_task(loop.run(), name=f"metrics.scrape.{self.job.name}")
+                    task = asyncio.create_task(loop.run(), name=f"metrics.scrape.{self.job.name}", context=Context())
                     task.add_done_callback(partial(_watch_end, loop))
                     self._running[key] = _Running(loop, task)
 

@@ -190,7 +190,10 @@ class _CarefulReading:
             slot = self._new_slot(key)
         else:
             rest = plain[end:]
-        words = (rest.partition(" # ")[0] if self._openmetrics else rest).split()
+        figures = rest.partition(" # ")[0] if self._openmetrics else rest
+        if not figures.isprintable() and not figures.replace("\t", " ").isprintable():
+            raise LineError(f"{shown(figures)} has a character that has no place there")
+        words = figures.split()
         if not 1 <= len(words) <= 2:
             raise LineError(f"{shown(key)} is followed by {len(words)} words and not by a value and perhaps a time")
         self._seen[key] = slot
