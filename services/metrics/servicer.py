@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Final, TypeVar
 
@@ -21,11 +22,14 @@ from services.metrics.domain.stored_fleet import StoredFleet
 from services.metrics.domain.subscription import Delivery, Subscription
 from services.metrics.domain.write import SampleWriter, Source
 from services.metrics.instruments import Instruments
+from services.metrics.write_stream import in_order
 
 MAX_WRITE_SAMPLES: Final = 1_000_000
 MAX_REGISTER_SERIES: Final = 100_000
 _LOOP_ITEMS: Final = 1_000
 """Messages of more series than this are built in a thread; each series costs some microseconds."""
+_WRITES_AHEAD: Final = 16
+"""Batches of one stream that are stored at a time."""
 
 T = TypeVar("T")
 
@@ -71,6 +75,17 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
 
     async def Write(self, request: pb.WriteRequest, _context: object) -> pb.WriteResponse:
         """Stores a batch."""
+        return await self._write(request)
+
+    async def WriteStream(
+        self, requests: AsyncIterator[pb.WriteStreamRequest], _context: object
+    ) -> AsyncIterator[pb.WriteStreamResponse]:
+        """Stores batches as they come."""
+        async with aclosing(in_order(requests, lambda request: self._write(request.batch), _WRITES_AHEAD)) as results:
+            async for result in results:
+                yield pb.WriteStreamResponse(result=result)
+
+    async def _write(self, request: pb.WriteRequest) -> pb.WriteResponse:
         if request.store_id != self._store.store_id:
             message = "the series ids are of another store; register the series again"
             raise RefusedError(message, reason="UNKNOWN_STORE")

@@ -35,11 +35,9 @@ def columns_of(message: label_pb2.SampleColumns, *, max_samples: int) -> Columns
         InvalidArgumentError: columns of different lengths or of a length that is no whole number of values (`INVALID_COLUMNS`), or
             too many samples (`TOO_MANY_SAMPLES`).
     """
-    lengths = {
-        "series_ids": len(message.series_ids),
-        "timestamps_ms": len(message.timestamps_ms),
-        "values": len(message.values),
-    }
+    # Each column is taken out once, for every look at a bytes field copies it.
+    series_ids, timestamps_ms, values = message.series_ids, message.timestamps_ms, message.values
+    lengths = {"series_ids": len(series_ids), "timestamps_ms": len(timestamps_ms), "values": len(values)}
     problems = [
         FieldError(f"samples.{name}", f"{length} bytes are not a whole number of 8-byte values")
         for name, length in lengths.items()
@@ -55,9 +53,9 @@ def columns_of(message: label_pb2.SampleColumns, *, max_samples: int) -> Columns
         message_text = f"{count} samples; at most {max_samples} a call are taken, so send them in parts"
         raise InvalidArgumentError(message_text, reason="TOO_MANY_SAMPLES", fields=[FieldError("samples", message_text)])
     return Columns(
-        np.frombuffer(message.series_ids, "<u8").astype(np.uint64, copy=False),
-        np.frombuffer(message.timestamps_ms, "<i8").astype(np.int64, copy=False),
-        np.frombuffer(message.values, "<f8").astype(np.float64, copy=False),
+        np.frombuffer(series_ids, "<u8").astype(np.uint64, copy=False),
+        np.frombuffer(timestamps_ms, "<i8").astype(np.int64, copy=False),
+        np.frombuffer(values, "<f8").astype(np.float64, copy=False),
     )
 
 

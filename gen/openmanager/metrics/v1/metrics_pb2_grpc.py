@@ -45,6 +45,11 @@ class MetricsServiceStub(object):
                 request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteRequest.SerializeToString,
                 response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteResponse.FromString,
                 _registered_method=True)
+        self.WriteStream = channel.stream_stream(
+                '/openmanager.metrics.v1.MetricsService/WriteStream',
+                request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamRequest.SerializeToString,
+                response_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamResponse.FromString,
+                _registered_method=True)
         self.WatchSamples = channel.unary_stream(
                 '/openmanager.metrics.v1.MetricsService/WatchSamples',
                 request_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WatchSamplesRequest.SerializeToString,
@@ -110,6 +115,14 @@ class MetricsServiceServicer(object):
 
     def Write(self, request, context):
         """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteStream(self, request_iterator, context):
+        """Stores batches as they come, each as Write does, and answers them in their order. Batches that wait become durable together,
+        so a writer that sends the next before the answer to the last gets through most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,6 +211,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.Write,
                     request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteRequest.FromString,
                     response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteResponse.SerializeToString,
+            ),
+            'WriteStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.WriteStream,
+                    request_deserializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamRequest.FromString,
+                    response_serializer=openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamResponse.SerializeToString,
             ),
             'WatchSamples': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchSamples,
@@ -305,6 +323,33 @@ class MetricsService(object):
             '/openmanager.metrics.v1.MetricsService/Write',
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteRequest.SerializeToString,
             openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/openmanager.metrics.v1.MetricsService/WriteStream',
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamRequest.SerializeToString,
+            openmanager_dot_metrics_dot_v1_dot_metrics__pb2.WriteStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class MetricsServiceStub:
     """Gives each series its id, making those that are new. Ids last as long as the store, so a writer asks once."""
     Write: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.WriteRequest, _metrics_pb2.WriteResponse]
     """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others."""
+    WriteStream: _grpc.StreamStreamMultiCallable[_metrics_pb2.WriteStreamRequest, _metrics_pb2.WriteStreamResponse]
+    """Stores batches as they come, each as Write does, and answers them in their order. Batches that wait become durable together,
+    so a writer that sends the next before the answer to the last gets through most.
+    """
     WatchSamples: _grpc.UnaryStreamMultiCallable[_metrics_pb2.WatchSamplesRequest, _metrics_pb2.WatchSamplesResponse]
     """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
     The past of the virtual fleet, which is stored beside its present samples, is not sent.
@@ -69,6 +73,10 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Gives each series its id, making those that are new. Ids last as long as the store, so a writer asks once."""
     Write: _aio.UnaryUnaryMultiCallable[_metrics_pb2.WriteRequest, _metrics_pb2.WriteResponse]  # type: ignore[assignment]
     """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others."""
+    WriteStream: _aio.StreamStreamMultiCallable[_metrics_pb2.WriteStreamRequest, _metrics_pb2.WriteStreamResponse]  # type: ignore[assignment]
+    """Stores batches as they come, each as Write does, and answers them in their order. Batches that wait become durable together,
+    so a writer that sends the next before the answer to the last gets through most.
+    """
     WatchSamples: _aio.UnaryStreamMultiCallable[_metrics_pb2.WatchSamplesRequest, _metrics_pb2.WatchSamplesResponse]  # type: ignore[assignment]
     """Streams batches as they are stored: first a snapshot of the newest samples, or what followed the cursor, then each new batch.
     The past of the virtual fleet, which is stored beside its present samples, is not sent.
@@ -110,6 +118,16 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_pb2.WriteResponse, _abc.Awaitable[_metrics_pb2.WriteResponse]]:
         """Stores a batch of samples; returns only once they are durable. Samples that are refused do not spoil the others."""
+
+    @_abc_1.abstractmethod
+    def WriteStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_metrics_pb2.WriteStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_metrics_pb2.WriteStreamResponse], _abc.AsyncIterator[_metrics_pb2.WriteStreamResponse]]:
+        """Stores batches as they come, each as Write does, and answers them in their order. Batches that wait become durable together,
+        so a writer that sends the next before the answer to the last gets through most.
+        """
 
     @_abc_1.abstractmethod
     def WatchSamples(
