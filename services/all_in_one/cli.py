@@ -17,7 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Server monitoring that knows what is unusual, says what comes next and answers questions.",
 )
-importing = typer.Typer(no_args_is_help=True, help="Store rows of a file with their own times.")
+importing = typer.Typer(
+    no_args_is_help=True, help="Store rows of a file with their own times, or take over what a Prometheus scrapes."
+)
 app.add_typer(importing, name="import")
 
 Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway (OPENMANAGER_URL).")]
@@ -110,6 +112,22 @@ def import_csv(
 ) -> None:
     """Store the rows of a CSV file."""
     _import("csv", file, None, server, metrics, start, step, url, token)
+
+
+@importing.command("prometheus")
+def import_prometheus(
+    file: Annotated[Path, typer.Argument(help="A prometheus.yml; its scrape_configs become scrape jobs of the same names.")],
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Scrape what a Prometheus scrapes."""
+    from services.all_in_one.commands.targets import import_prometheus as run_import
+
+    async def work() -> None:
+        async with GatewayClient(find_url(url), find_token(token)) as client:
+            typer.echo(await run_import(client, file))
+
+    _run(work())
 
 
 @app.command()

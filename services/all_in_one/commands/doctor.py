@@ -92,6 +92,7 @@ def _folder_findings(settings: SuiteSettings, *, repair: bool) -> Iterator[Findi
         try:
             if part == "metrics":
                 yield from _store_findings(folder / part, repair=repair)
+                yield from _state_findings(folder / part / "metrics.db", "scrape jobs", repair=repair)
             else:
                 yield from _state_findings(folder / part / f"{part}.db", STATES[part], repair=repair)
         finally:
