@@ -22,7 +22,7 @@ RECORDED_RANGE_MS: Final = (BASE_MS - 60_000, BASE_MS + 3_900_000, 660_000)
 
 KNOWN_DIFFERENCES: Final = {
     "gauge atan2 2": "all arithmetic drops the name of the metric; 2.42 forgets it here, later versions do not",
-    "hour(odd{kind='inf'})": "an infinite time has no hour; there it is what the processor makes of the conversion to an integer",
+    "hour(odd{kind='inf'})": "a time that is infinite or NaN has no hour; there it has what the processor makes of the number as an integer",
     "predict_linear(slope[5m] @ 1700000600, 600)": "`@` holds at every step; there the window wanders off after the first",
     "avg_over_time(odd{kind='huge'}[20m])": "numbers that cancel each other out: ours is the exact mean, theirs its rounding errors",
     "stdvar_over_time(big[5m])": "a spread of 1 around 1e12: ours is exact to 1e-9, theirs is not",

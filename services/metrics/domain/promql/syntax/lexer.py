@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER: Final = re.compile(r"(?:0[xX][0-9a-fA-F]*(?:\.[0-9a-fA-F]*)?|[0-9]*(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]*)?")
 _DURATION_REST: Final = re.compile(r"[smhdwy]s?(?:[0-9]+[smhdw]s?)*(?![A-Za-z0-9_])")
-_DURATION_GIVEN: Final = re.compile(r"(?:[smhdwy]s?(?:[0-9]+[smhdw]s?)*)?[0-9]*")
+_DURATION_GIVEN: Final = re.compile(r"(?P<units>[smhdwy]s?(?:[0-9]+[smhdw]s?)*)?(?P<digits>[0-9]*)")
 _SPACE: Final = re.compile(r"(?:[ \t\r\n]|\#[^\r\n]*)+")
 _PLAIN_SPACE: Final = re.compile(r"[ \t\r\n]*")
 _ESCAPED: Final = {"x": (2, 16), "u": (4, 16), "U": (8, 16)} | dict.fromkeys("01234567", (3, 8))
@@ -216,8 +216,11 @@ class Lexer:
         end = _end_of(_NUMBER, self._text, self._at)
         rest = _DURATION_REST.match(self._text, end)
         if rest is None:
-            given = self._text[self._at : _end_of(_DURATION_GIVEN, self._text, end)]
-            raise self._error(f"{complaint}: {quote(given)}")
+            given = _DURATION_GIVEN.match(self._text, end)
+            seen = end if given is None else given.end()
+            # After a unit the letter is looked at that spoils it; after a digit it is not.
+            seen += given is not None and bool(given["units"]) and not given["digits"]
+            raise self._error(f"{complaint}: {quote(self._text[self._at : seen])}")
         return self._token(Kind.DURATION, rest.end() - self._at)
 
     def _colon(self) -> Token:

@@ -47,7 +47,6 @@ _SIGNED: Final = 6
 """A sign binds as `*` does, and takes with it what binds tighter: -2 ^ 2 is -(2 ^ 2)."""
 _WITH_PARAMETER: Final = frozenset({"topk", "bottomk", "quantile", "count_values"})
 _GROUPING: Final = "grouping opts"
-_AFTER_A_METRIC: Final = ("{", "[", ")", ",")
 
 
 @lru_cache(maxsize=512)
@@ -125,7 +124,7 @@ class _Parser:
         if not tokens.at_keyword("group_left", "group_right"):
             return return_bool, Matching(Cardinality.ONE_TO_ONE, on, labels)
         cardinality = Cardinality.MANY_TO_ONE if tokens.take().word == "group_left" else Cardinality.ONE_TO_MANY
-        include = self._grouping() if tokens.at_sign("(") else ()
+        include = () if tokens.at_expression() and not tokens.at_sign("(") else self._grouping()
         return return_bool, Matching(cardinality, on, labels, include)
 
     def _grouping(self) -> tuple[str, ...]:
@@ -173,11 +172,7 @@ class _Parser:
             case Kind.IDENTIFIER:
                 tokens.take()
                 return self._call(token) if tokens.at_sign("(") else selector(tokens, token)
-            case Kind.METRIC_IDENTIFIER | Kind.PREPROCESSOR:
-                return selector(tokens, tokens.take())
-            case Kind.KEYWORD if token.word in ("by", "without", "offset"):
-                return selector(tokens, tokens.take())
-            case Kind.OPERATOR if token.word in ("and", "or", "unless"):
+            case _ if tokens.at_name():
                 return selector(tokens, tokens.take())
             case _:
                 raise tokens.unexpected()
@@ -200,7 +195,7 @@ class _Parser:
             arguments.append(self._expression(_LOOSEST))
             if tokens.at_sign(","):
                 comma = tokens.take()
-                if tokens.at_sign(")"):
+                if not tokens.at_expression():
                     raise tokens.wrong(comma.start, "trailing commas not allowed in function call args")
             elif not tokens.at_sign(")"):
                 raise tokens.unexpected()
@@ -209,10 +204,8 @@ class _Parser:
 
     def _aggregation_or_metric(self) -> Part:
         tokens, operator = self._tokens, self._tokens.take()
-        # The name of an aggregation is the name of a metric where no aggregation can be.
-        ends = tokens.at(Kind.END) or tokens.at(Kind.OPERATOR) or tokens.at_keyword("offset")
-        if ends or any(tokens.at_sign(sign) for sign in _AFTER_A_METRIC):
-            return selector(tokens, operator)
+        if not tokens.at_sign("(") and not tokens.at_keyword("by", "without"):
+            return selector(tokens, operator)  # the name of an aggregation may be that of a metric
         tokens.open_aggregations += 1
         modifier, labels = self._aggregation_modifier()
         arguments = self._arguments()

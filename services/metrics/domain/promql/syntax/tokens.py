@@ -7,13 +7,14 @@ from services.metrics.domain.promql.syntax.lexer import WORD_OPERATORS, Kind, Le
 from services.metrics.domain.promql.syntax.literals import duration_ms, number_of
 
 _NO_LABELS: Final = frozenset({"without"})
+_NAMES: Final = frozenset({"by", "without", "offset", "and", "or", "unless"})
+"""Words of the language that may name a metric."""
 
 
 class Tokens:
     """One text, read from left to right.
 
     Attributes:
-        current: the token at hand.
         open_aggregations: aggregations whose parentheses are not closed yet; the yacc grammar of Prometheus names them in errors.
         patterns: regular expressions so far.
     """
@@ -21,13 +22,20 @@ class Tokens:
     def __init__(self, text: str) -> None:
         self._text = text
         self._lexer = Lexer(text)
-        self.current = self._lexer.next()
+        self._current: Token | None = None
         self.open_aggregations = 0
         self.patterns = 0
 
+    @property
+    def current(self) -> Token:
+        """The token at hand. It is cut from the text only when somebody looks, so that of two mistakes the first is told."""
+        if self._current is None:
+            self._current = self._lexer.next()
+        return self._current
+
     def take(self) -> Token:
         """The token at hand; the next one comes to hand."""
-        taken, self.current = self.current, self._lexer.next()
+        taken, self._current = self.current, None
         return taken
 
     def take_sign(self, text: str, where: str = "", expected: str = "") -> Token:
@@ -61,6 +69,28 @@ class Tokens:
                 return self.current.word not in _NO_LABELS
             case Kind.OPERATOR:
                 return self.current.word in WORD_OPERATORS
+            case _:
+                return False
+
+    def at_expression(self) -> bool:
+        """Whether an expression can begin with the token at hand."""
+        match self.current.kind:
+            case Kind.NUMBER | Kind.STRING | Kind.AGGREGATOR:
+                return True
+            case Kind.SIGN:
+                return self.current.text in ("(", "{")
+            case Kind.OPERATOR if self.current.text in ("+", "-"):
+                return True
+            case _:
+                return self.at_name()
+
+    def at_name(self) -> bool:
+        """Whether the token at hand can be the name of a metric; that of an aggregation can where none begins."""
+        match self.current.kind:
+            case Kind.IDENTIFIER | Kind.METRIC_IDENTIFIER | Kind.PREPROCESSOR:
+                return True
+            case Kind.KEYWORD | Kind.OPERATOR:
+                return self.current.word in _NAMES
             case _:
                 return False
 
