@@ -12,7 +12,10 @@ from services.metrics.domain.directory import SERVER_LABEL, ServerDirectory
 from services.metrics.domain.health import Health, judge
 from services.metrics.domain.ports import NAME_LABEL, Labels, Matcher, MatchOp, SampleStore
 from services.metrics.domain.promql import LOOKBACK_MS, Vector, evaluate_instant
+from services.metrics.domain.scrape.series import REPORT_NAMES
 
+_FROM_THE_SERVER: Final = Matcher(NAME_LABEL, MatchOp.NOT_REGEX, "|".join(REPORT_NAMES))
+"""What is told about scrapes is ours: it goes on while the server itself is silent."""
 _LOOP_SERIES: Final = 1_000
 _LOOP_SERVERS: Final = 100
 """What concerns more than this many is put together in a thread, away from the event loop."""
@@ -67,7 +70,7 @@ class Inventory:
             name: only this server, unless empty.
         """
         matcher = Matcher(SERVER_LABEL, MatchOp.EQUAL, name) if name else Matcher(SERVER_LABEL, MatchOp.NOT_EQUAL, "")
-        latest = await self._store.latest([matcher])
+        latest = await self._store.latest([matcher, _FROM_THE_SERVER])
         if not len(latest):
             return []
         current = latest.timestamps_ms >= now_ms - LOOKBACK_MS

@@ -15,6 +15,8 @@ import pytest
 from aiohttp import web
 
 from services.common.clock import ManualClock, settle
+from services.metrics.domain.health import Health
+from services.metrics.domain.inventory import Inventory
 from services.metrics.domain.ports import StoreLimits
 from services.metrics.domain.scrape.target import TargetState
 from tests.support.scrape import MAX_BODY_BYTES, Handler, Scraper, a_job, page, scraping, serving, the_target
@@ -82,6 +84,23 @@ async def test_a_series_that_is_gone_from_the_page_is_gone_at_once(scraper: Scra
     await loop.end()
     await scraper.clock.advance(1)
     assert await scraper.value("up") is None
+
+
+async def test_a_server_that_is_scraped_in_vain_is_unknown_and_not_well(scraper: Scraper) -> None:
+    inventory = Inventory(scraper.store)
+
+    async def health() -> list[Health]:
+        return [server.health for server in await inventory.servers(round(scraper.clock.now() * 1000))]
+
+    async with serving(page("node_load1 0.5\n")) as address:
+        loop = scraper.loop(the_target(a_job(), address))
+        await scraper.scrape(loop)
+        assert await health() == [Health.OK]
+    for _ in range(25):
+        await scraper.clock.advance(15)
+        await scraper.scrape(loop)
+    assert await scraper.value("up") == 0.0
+    assert await health() == [Health.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +241,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("certificate")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "cert.pem", folder / "key.pem"
 

@@ -176,7 +176,7 @@ def test_openmetrics_as_the_oracle_reads_it() -> None:
     text = '# TYPE a gauge\na 1.0 1700000000.125\nb{c="d"} +Inf\n# EOF\n'
     theirs = [
         (sample.name, tuple(sample.labels.items()), sample.value, None if sample.timestamp is None else round(float(sample.timestamp) * 1000))
-        for family in read_openmetrics(text)
+        for family in read_openmetrics(text)  # type: ignore[no-untyped-call]  # it has no types
         for sample in family.samples
     ]  # fmt: skip
     assert Reader()(text, openmetrics=True) == theirs
