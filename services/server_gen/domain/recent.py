@@ -35,12 +35,15 @@ def recent_loads(machines: Machines, moment: Moment) -> Loads:
 
 def disturbed_loads(machines: Machines, moment: Moment, loads: Loads, past: list[Levers]) -> Loads:
     """The averages with the levers as they stood at each of `LAGS` before."""
+    pulled = [place for place, levers in enumerate(past) if levers is not REST]
+    if not pulled:
+        return loads
     rest = flow(machines, moment.rate, REST).runnable
-    more = [flow(machines, moment.rate, levers).runnable - rest for levers in past]
+    more = [flow(machines, moment.rate, past[place]).runnable - rest for place in pulled]
     result = []
     for load, window in zip(loads, WINDOWS, strict=True):
-        weights = (np.exp(-_EDGES[:-1] / window) - np.exp(-_EDGES[1:] / window)).tolist()
-        for weight, extra in zip(weights, more, strict=True):
+        weights = np.exp(-_EDGES[:-1] / window) - np.exp(-_EDGES[1:] / window)
+        for weight, extra in zip(weights[pulled].tolist(), more, strict=True):
             load = load + weight * extra
         result.append(np.maximum(load, 0.0))
     return result[0], result[1], result[2]

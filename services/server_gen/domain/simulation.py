@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.server_gen.domain.catalogue import CATALOGUE
 from services.server_gen.domain.disturbed import Disturbed
@@ -46,6 +47,7 @@ class Simulation:
         self.servers = tuple(servers)
         self._moments = Moments(Machines(seed, self.servers, tuple(sorted(holidays))))
         self._disturbed = Disturbed(self._moments, self.servers, disturbances)
+        self._kept: tuple[bytes, Moments] | None = None
 
     def take_over(self, other: "Simulation", same_until: Mapping[int, float]) -> None:
         """Keep what another simulation of the same fleet has computed, so that it is not computed again; no figure changes by it.
@@ -78,15 +80,29 @@ class Simulation:
         return out.swapaxes(1, 2)
 
     def _fill(self, out: Floats, times: Floats) -> None:
-        machines = self._moments.machines
-        moment = self._moments.at(times)
-        counters = counted(machines, moment.amount, moment.boot_amount)
-        at_start = counted(machines, moment.start_amount, moment.boot_amount)
-        for key in ("requests", "errors"):
-            counters[key] = np.maximum(counters[key] - at_start[key], 0.0)
-        work = machines.level(moment.amount.since(moment.start_amount))
-        loads = recent_loads(machines, moment)
-        out[:] = figures(machines, moment, flow(machines, moment.rate, REST), REST, counters, loads, moment.start, work)
         where, disturbed = self._disturbed.figures(times)
         if len(where):
             out[:, where] = disturbed
+        rest = np.setdiff1d(np.arange(len(self.servers)), where)
+        if len(rest) == len(self.servers):
+            out[:] = _undisturbed(self._moments, times)
+        elif len(rest):
+            out[:, rest] = _undisturbed(self._some(rest), times)
+
+    def _some(self, positions: NDArray[np.intp]) -> Moments:
+        """The servers at these positions; those of the last call are kept, for they seldom change."""
+        if self._kept is None or self._kept[0] != positions.tobytes():
+            self._kept = positions.tobytes(), Moments(self._moments.machines.take(positions))
+        return self._kept[1]
+
+
+def _undisturbed(moments: Moments, times: Floats) -> Floats:
+    """All series of servers on which no lever was pulled."""
+    machines, moment = moments.machines, moments.at(times)
+    counters = counted(machines, moment.amount, moment.boot_amount)
+    at_start = counted(machines, moment.start_amount, moment.boot_amount)
+    for key in ("requests", "errors"):
+        counters[key] = np.maximum(counters[key] - at_start[key], 0.0)
+    work = machines.level(moment.amount.since(moment.start_amount))
+    loads = recent_loads(machines, moment)
+    return figures(machines, moment, flow(machines, moment.rate, REST), REST, counters, loads, moment.start, work)
