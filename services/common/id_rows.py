@@ -61,6 +61,15 @@ class IdRows:
         """Let an id stand for a row, whatever it stood for before."""
         self._new[identifier] = row
 
+    def drop(self, ids: IdArray) -> None:
+        """Let ids stand for nothing any more, whether they stood for something or not."""
+        if not len(ids):
+            return
+        self._merge()
+        kept = ~np.isin(self._places.ids, ids)
+        self._rows = np.append(self._rows[:-1][kept], -1)
+        self._places = IdPlaces(self._places.ids[kept])
+
     def rows(self, ids: IdArray) -> RowArray:
         """The row of each id, -1 where it stands for none."""
         if self._new:

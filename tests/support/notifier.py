@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +25,10 @@ from services.notifier.domain.channels import Channel
 from services.notifier.domain.composing import Composer
 from services.notifier.domain.evaluator import Evaluator, EvaluatorTelemetry
 from services.notifier.domain.feed import AlertFeed
+from services.notifier.domain.labels import Labels
 from services.notifier.domain.notifications import DeliveryResult, Notification, Outcome
 from services.notifier.domain.outbox import Outbox
-from services.notifier.domain.ports import Sample
+from services.notifier.domain.ports import Arrival, Sample
 from services.notifier.domain.retry import RetryPolicy
 from services.notifier.domain.templates import AnnotationTemplates
 from services.notifier.domain.wording import Wording
@@ -44,13 +45,25 @@ class FakeMetrics:
         self.is_away = False
         self.asked: list[tuple[float, str]] = []
         self._samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
-        self._readers: list[asyncio.Queue[frozenset[str] | None]] = []
+        self._readers: list[asyncio.Queue[Arrival | None]] = []
+        self.held_asked: list[Collection[Labels]] = []
 
     def push(self, name: str, value: float, **labels: str) -> None:
         series = tuple(sorted({"__name__": name, **labels}.items()))
         self._samples.setdefault(series, []).append((self.clock.now(), value))
         for reader in self._readers:
-            reader.put_nowait(frozenset({name}))
+            reader.put_nowait(Arrival(frozenset({name})))
+
+    def delete(self, server: str, *, told: bool = True) -> None:
+        """Forgets all series of a server, and says so to those who listen unless they are not to be `told`."""
+        self._samples = {series: rows for series, rows in self._samples.items() if ("server", server) not in series}
+        for reader in self._readers if told else ():
+            reader.put_nowait(Arrival(frozenset(), deleted=True))
+
+    def disconnect(self) -> None:
+        """Breaks every stream of arrivals."""
+        for reader in self._readers:
+            reader.put_nowait(None)
 
     async def query(self, expr: str, time: float) -> Sequence[Sample]:
         self.asked.append((time, expr))
@@ -70,14 +83,24 @@ class FakeMetrics:
                 found.append(Sample(labels, value))
         return found
 
-    async def arrivals(self) -> AsyncGenerator[frozenset[str] | None]:
+    async def held(self, names: Collection[str] | None, labels: Collection[Labels]) -> Sequence[bool]:
+        self.held_asked.append(labels)
         if self.is_away:
             raise UnavailableError("metrics is away")
-        queue: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        stored = [dict(series) for series in self._samples]
+        counted = [series for series in stored if names is None or series["__name__"] in names]
+        return [any(wanted.items() <= series.items() for series in counted) for wanted in labels]
+
+    async def arrivals(self) -> AsyncGenerator[Arrival]:
+        if self.is_away:
+            raise UnavailableError("metrics is away")
+        queue: asyncio.Queue[Arrival | None] = asyncio.Queue()
         self._readers.append(queue)
         try:
-            while True:
-                yield await queue.get()
+            yield Arrival(frozenset(), deleted=True)
+            while (arrival := await queue.get()) is not None:
+                yield arrival
+            raise UnavailableError("the stream broke")
         finally:
             self._readers.remove(queue)
 

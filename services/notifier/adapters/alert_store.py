@@ -89,6 +89,11 @@ async def _write_rules(connection: AsyncConnection, changes: Changes) -> None:
         await connection.execute(sa.update(tables.rules).where(tables.rules.c.id == rule_id).values(**vars(health)))
     await _delete(connection, tables.rules.c.id, changes.removed_rules)
     await _delete(connection, tables.watched_series.c.rule_id, [*changes.removed_rules, *changes.unwatched_rules])
+    if changes.unwatched:
+        series = tables.watched_series.c
+        one = (series.rule_id == sa.bindparam("rule")) & (series.fingerprint == sa.bindparam("series"))
+        keys = [{"rule": gone.rule_id, "series": gone.fingerprint} for gone in changes.unwatched]
+        await connection.execute(sa.delete(tables.watched_series).where(one), keys)
     watched = [{**vars(series), "labels": dict(series.labels)} for series in changes.watched]
     await _upsert(connection, tables.watched_series, watched)
 

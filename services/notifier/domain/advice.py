@@ -44,14 +44,14 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], dict[str, tuple[str, ...]]], ...]] =
         },
     ),
     (
-        ("network", "latency"),
+        ("network", "net_", "latency"),
         {
             "en": ("Check errors and saturation of the network path and the health of what the server depends on.",),
             "ko": ("네트워크 경로의 오류와 포화, 그리고 의존하는 서비스의 상태를 확인하세요.",),
         },
     ),
     (
-        ("temperature",),
+        ("temperature", "thermal", "temp_celsius", "temp_temp"),
         {"en": ("Check fans, air flow and the room's temperature.",), "ko": ("팬과 공기 흐름, 실내 온도를 확인하세요.",)},
     ),
 )
@@ -59,9 +59,9 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], dict[str, tuple[str, ...]]], ...]] =
 
 def recommendations(metrics: Iterable[str], lang: str) -> tuple[str, ...]:
     """What to do next when an alert stands on these metrics; empty when nothing can be said from their names."""
-    words = {word for metric in metrics for word in metric.lower().split("_")}
+    marked = [f"_{metric.lower()}" for metric in metrics]  # so that a word of the name begins where `_` stands before it
     found: list[str] = []
     for names, texts in _ADVICE:
-        if any(word.startswith(name) for name in names for word in words):
+        if any(f"_{name}" in metric for name in names for metric in marked):
             found.extend(texts[lang])
     return tuple(found)

@@ -188,18 +188,21 @@ class AlertBook:
             groups=[group for key, group in decision.groups.items() if entry.groups.get(key) != group],
             removed_groups=[key for key in entry.groups if key not in decision.groups],
             watched=evaluated.watched,
+            unwatched=evaluated.unwatched,
             notifications=decision.notifications,
         )
         if health.last_error != entry.health.last_error:
             changes.health[entry.rule.id] = health
         if not changes.is_empty:
             await self._store.commit(changes)
+        unwatched = {series.fingerprint for series in evaluated.unwatched}
+        watched = {key: labels for key, labels in entry.watched.items() if key not in unwatched} if unwatched else entry.watched
         self._entries[entry.rule.id] = replace(
             entry,
             health=health,
             alerts=tuple(alert for alert in decision.alerts if alert.is_open or alert.is_untold),
             groups=decision.groups,
-            watched={**entry.watched, **{series.fingerprint: series.labels for series in evaluated.watched}},
+            watched={**watched, **{series.fingerprint: series.labels for series in evaluated.watched}},
         )
         self._tell(changes, [resolve(alert, now) for alert in evaluated.dropped])
 

@@ -1,7 +1,7 @@
 """One evaluation: from what the metrics say at one time to the rule's alerts after it. Pure; the caller commits."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.common.ids import IdSource
@@ -24,13 +24,15 @@ class AmbiguousSeriesError(ValueError):
 class Reading:
     """What the metrics said at `time`: series for which the expression holds, has data, and is recovered.
 
-    `present` and `recovered` are None when they were not needed.
+    `present` and `recovered` are None when they were not needed. `gone` are fingerprints of alerts without data whose series were
+    deleted.
     """
 
     time: float
     active: Sequence[Sample]
     present: Sequence[Sample] | None = None
     recovered: Sequence[Sample] | None = None
+    gone: Collection[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -40,11 +42,12 @@ class Reading:
 
 @dataclass
 class Evaluated:
-    """The rule's alerts after an evaluation, those that are no more, and series seen for the first time."""
+    """The rule's alerts after an evaluation, those that are no more, series seen for the first time, and series to forget."""
 
     alerts: list[Alert] = field(default_factory=list)
     dropped: list[Alert] = field(default_factory=list)
     watched: list[WatchedSeries] = field(default_factory=list)
+    unwatched: list[WatchedSeries] = field(default_factory=list)
 
 
 def evaluate(
@@ -77,7 +80,7 @@ def evaluate(
     open_alerts = {alert.fingerprint: alert for alert in alerts if alert.is_open}
 
     for key, alert in open_alerts.items():
-        seen = _seen(key, rule, active, present, recovered)
+        seen = _seen(key, rule, reading.gone, active, present, recovered)
         moved = advance(_measured(alert, key, seen, expression, active, present, reading.time), seen, rule, reading.time)
         if moved is None:
             result.dropped.append(alert)
@@ -89,7 +92,11 @@ def evaluate(
             result.alerts.append(_new(rule, key, found.labels, found.value, evidence, templates, new_id))
     if rule.no_data is NoDataPolicy.ALERT and present is not None:
         for key, missing_labels in watched.items():
-            if key not in present and key not in active and key not in open_alerts:
+            if key in present or key in active:
+                continue
+            if key in reading.gone:
+                result.unwatched.append(WatchedSeries(rule.id, key, missing_labels))
+            elif key not in open_alerts:
                 evidence = Evidence(expression.presence or rule.expr, reading.time)
                 result.alerts.append(_new(rule, key, missing_labels, math.nan, evidence, templates, new_id))
         for key, found in (present | active).items():
@@ -129,12 +136,17 @@ def _by_fingerprint(rule: Rule, samples: Sequence[Sample], expr: str) -> dict[st
 
 
 def _seen(
-    key: str, rule: Rule, active: Mapping[str, object], present: Mapping[str, object] | None, recovered: Mapping[str, object] | None
+    key: str,
+    rule: Rule,
+    gone: Collection[str],
+    active: Mapping[str, object],
+    present: Mapping[str, object] | None,
+    recovered: Mapping[str, object] | None,
 ) -> Seen:
     if key in active:
         return Seen.ACTIVE
     if present is not None and key not in present:
-        return Seen.MISSING
+        return Seen.GONE if key in gone else Seen.MISSING
     if rule.recovery_expr and (recovered is None or key not in recovered):
         return Seen.HELD
     return Seen.CLEAR

@@ -14,10 +14,11 @@ from services.common.errors import OpenManagerError
 from services.notifier.domain.alarm import Alarm
 from services.notifier.domain.alerts import Alert, AlertState
 from services.notifier.domain.book import LOOP_SERIES, AlertBook, Entry
+from services.notifier.domain.deletion import deleted
 from services.notifier.domain.evaluation import AmbiguousSeriesError, Reading
-from services.notifier.domain.labels import alert_labels, fingerprint
-from services.notifier.domain.ports import Metrics, Sample
-from services.notifier.domain.rules import NoDataPolicy
+from services.notifier.domain.labels import Labels, alert_labels, fingerprint
+from services.notifier.domain.ports import Arrival, Metrics, Sample
+from services.notifier.domain.rules import NoDataPolicy, Rule
 
 log = structlog.get_logger("notifier.evaluator")
 
@@ -35,7 +36,11 @@ class EvaluatorTelemetry:
 
 
 class Evaluator:
-    """Runs one loop a rule and one that follows arriving batches. Failed evaluations leave all alerts as they are."""
+    """Runs one loop a rule and one that follows arriving batches. Failed evaluations leave all alerts as they are.
+
+    Which alerts have no data because it was deleted is asked by each rule after a start and after each deletion that was heard of,
+    once: asking at every evaluation would cost as much again for every server that is off.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class Evaluator:
         self._min_interval = min(min_interval_seconds, interval_seconds)
         self._queries = asyncio.Semaphore(MAX_QUERIES)
         self._alarms: dict[str, Alarm] = {}
+        self._deletions = 0  # heard of so far
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -77,6 +83,7 @@ class Evaluator:
         alarm = self._alarms[rule_id]
         try:
             evaluated_at: float | None = None
+            settled: int | None = None  # deletions up to which its alerts without data are known to be silent only
             wanted = False
             while (entry := self._book.get(rule_id)) is not None:
                 due = self._due_at(entry, evaluated_at, wanted)
@@ -86,7 +93,9 @@ class Evaluator:
                     continue
                 wanted = False
                 evaluated_at = self._clock.now()
-                await self._evaluate(entry)
+                deletions = self._deletions
+                if await self._evaluate(entry, is_settled=settled == deletions):
+                    settled = deletions
         finally:
             del self._alarms[rule_id]
 
@@ -105,18 +114,21 @@ class Evaluator:
             times.append(entry.due_at if entry.due_at > evaluated_at else evaluated_at + max(self._min_interval, 1.0))
         return min(times)
 
-    async def _evaluate(self, entry: Entry) -> None:
+    async def _evaluate(self, entry: Entry, *, is_settled: bool) -> bool:
+        """Evaluates the rule at this time; returns whether that succeeded."""
         rule, now = entry.rule, round(self._clock.now(), 3)  # milliseconds, as samples have; so evidence re-runs exactly
         try:
             async with self._queries:
-                reading = await self._read(entry, now)
+                reading = await self._read(entry, now, is_settled)
             await self._book.apply(rule, reading)
             self._telemetry.evaluations.labels("ok").inc()
+            return True
         except (OpenManagerError, AmbiguousSeriesError) as error:
             await self._failed(entry, str(error), now)
         except Exception as error:  # a bug in one rule's evaluation must not end the others
             log.error("evaluation_broke", rule=rule.name, error=repr(error), exc_info=error)
             await self._failed(entry, f"internal error: {type(error).__name__}", now)
+        return False
 
     async def _failed(self, entry: Entry, message: str, now: float) -> None:
         self._telemetry.evaluations.labels("failed").inc()
@@ -127,8 +139,11 @@ class Evaluator:
         except Exception as error:  # the database is away: the same is tried again at the next evaluation
             log.error("evaluation_not_stored", rule=entry.rule.name, error=repr(error), exc_info=error)
 
-    async def _read(self, entry: Entry, now: float) -> Reading:
-        """Asks no more than is needed: presence and recovery only when an alert that could end is not in the result."""
+    async def _read(self, entry: Entry, now: float, is_settled: bool) -> Reading:
+        """Asks no more than is needed: presence and recovery only when an alert that could end is not in the result.
+
+        What was deleted is asked unless it is settled; but an alert never begins for data that were deleted, told of or not.
+        """
         rule, expression = entry.rule, entry.expression
         active = await self._metrics.query(rule.expr, now)
         may_end = await asyncio.to_thread(_may_end, entry, active) if len(active) > LOOP_SERIES else _may_end(entry, active)
@@ -138,17 +153,23 @@ class Evaluator:
         recovered: list[Sample] | None = None
         if rule.recovery_expr and any(alert.state is not AlertState.PENDING for alert in may_end):
             recovered = list(await self._metrics.query(rule.recovery_expr, now))
-        return Reading(now, active, present, recovered)
+        gone: frozenset[str] = frozenset()
+        if present is not None and (suspects := _suspects(entry, may_end, is_settled)):
+            found = [*active, *present]
+            keys = await asyncio.to_thread(_fingerprints, rule, found) if len(found) > LOOP_SERIES else _fingerprints(rule, found)
+            missing = {key: labels for key, labels in suspects.items() if key not in keys}
+            gone = await deleted(rule, expression, missing, self._metrics)
+        return Reading(now, active, present, recovered, gone)
 
     async def _follow_batches(self) -> None:
         wait = FIRST_RECONNECT_SECONDS
         while True:
             try:
                 async with aclosing(self._metrics.arrivals()) as arrivals:
-                    async for names in arrivals:
+                    async for arrival in arrivals:
                         wait = FIRST_RECONNECT_SECONDS
                         self._telemetry.metrics_connected.set(1)
-                        self._wake(names)
+                        self._wake(arrival)
                 reason = "the stream ended"
             except OpenManagerError as error:
                 reason = error.message
@@ -157,7 +178,9 @@ class Evaluator:
             await self._clock.sleep(wait)
             wait = min(wait * 2, MAX_RECONNECT_SECONDS)
 
-    def _wake(self, names: frozenset[str] | None) -> None:
+    def _wake(self, arrival: Arrival) -> None:
+        self._deletions += arrival.deleted
+        names = None if arrival.deleted else arrival.names
         for rule_id, alarm in self._alarms.items():
             entry = self._book.get(rule_id)
             reads = entry.expression.metrics if entry is not None else None
@@ -169,6 +192,18 @@ def _may_end(entry: Entry, active: Sequence[Sample]) -> list[Alert]:
     """Open alerts that the result does not hold."""
     if not entry.alerts:
         return []
-    rule = entry.rule
-    found = {fingerprint(alert_labels(sample.labels, rule.name, rule.labels)) for sample in active}
+    found = _fingerprints(entry.rule, active)
     return [alert for alert in entry.alerts if alert.is_open and alert.fingerprint not in found]
+
+
+def _suspects(entry: Entry, may_end: Sequence[Alert], is_settled: bool) -> dict[str, Labels]:
+    """Labels, by fingerprint, of what must not go on or begin without data before it is known whether that was deleted."""
+    if is_settled:
+        known = {alert.fingerprint for alert in entry.alerts if alert.is_open}
+        return {key: labels for key, labels in entry.watched.items() if key not in known}
+    return {**entry.watched, **{alert.fingerprint: alert.labels for alert in may_end}}
+
+
+def _fingerprints(rule: Rule, samples: Sequence[Sample]) -> set[str]:
+    """Of the alerts of these series."""
+    return {fingerprint(alert_labels(sample.labels, rule.name, rule.labels)) for sample in samples}

@@ -18,6 +18,7 @@ COMPARISONS: Final = frozenset({">", ">=", "<", "<=", "==", "!="})
 _MIRRORED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
 # Of these the result holds a series because there is none, or names it by its value: what is not in it was judged and is false.
 _JUDGED_WITHOUT_DATA: Final = frozenset({"absent", "absent_over_time", "count_values"})
+_LABELLING: Final = frozenset({"label_replace", "label_join"})
 _SELECTING: Final = frozenset({"topk", "bottomk", "limitk"})
 
 
@@ -33,12 +34,14 @@ class Threshold:
 class Expression:
     """One parsed expression.
 
-    `metrics` are the names of the metrics it reads; None when it selects by pattern and may read any. `presence` is None when a
+    `metrics` are the names of the metrics it reads; None when it selects by pattern and may read any. `made_labels` are the labels
+    that it may put on a series; for each series of its result there is one among those it reads that bears all others. `presence` is None when a
     series that is not in the result is always one whose condition is false.
     """
 
     text: str
     metrics: frozenset[str] | None
+    made_labels: frozenset[str]
     presence: str | None
     threshold: Threshold | None
 
@@ -60,6 +63,7 @@ def parse_expression(text: str, field: str = "expr") -> Expression:
     return Expression(
         text=text,
         metrics=None if None in names else frozenset(name for name in names if name is not None),
+        made_labels=frozenset(label for n in nodes for label in _made_labels(n)),
         presence=None if judged else _presence(node),
         threshold=_threshold(node),
     )
@@ -100,6 +104,22 @@ def _metric_name(selector: Any) -> str | None:
         if matcher.name == "__name__" and str(matcher.op) == "MatchOp.Equal":
             return str(matcher.value)
     return None
+
+
+def _made_labels(node: Any) -> list[str]:
+    """Names of labels that a result has from elsewhere than the series that it stands for."""
+    if isinstance(node, promql_parser.BinaryExpr) and node.modifier is not None:
+        return list(node.modifier.group_labels or ())  # `group_left (…)`: from the series of the other side
+    operation = _operation(node)
+    if operation in _LABELLING:
+        return [_text(node.args[1])]
+    return [_text(node.param)] if operation == "count_values" else []
+
+
+def _text(node: Any) -> str:
+    while isinstance(node, promql_parser.ParenExpr):
+        node = node.expr
+    return str(node.val)
 
 
 def _number(node: Any) -> float | None:

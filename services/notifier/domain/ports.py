@@ -25,6 +25,18 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """What happened to the stored samples.
+
+    `names` are those of the metrics that samples came of; None when batches were missed, so that it may be any. `deleted` says that
+    series were deleted, or may have been while nobody listened.
+    """
+
+    names: frozenset[str] | None
+    deleted: bool = False
+
+
 class Metrics(Protocol):
     """The stored samples."""
 
@@ -37,8 +49,20 @@ class Metrics(Protocol):
         """
         ...
 
-    def arrivals(self) -> AsyncGenerator[frozenset[str] | None]:
-        """Names of the metrics in each batch as it is stored; None when batches were missed. Raises like `query` when it breaks."""
+    async def held(self, names: Collection[str] | None, labels: Collection[Labels]) -> Sequence[bool]:
+        """For each set of labels, whether a series that bears them all is stored, however old its samples are.
+
+        Args:
+            names: of the metrics that count; None when all do.
+            labels: at least one label in each set, none of them `__name__`.
+
+        Raises:
+            UnavailableError: the series cannot be listed now.
+        """
+        ...
+
+    def arrivals(self) -> AsyncGenerator[Arrival]:
+        """Each batch as it is stored, and each deletion. Raises like `query` when it breaks."""
         ...
 
 
@@ -73,6 +97,7 @@ class Changes:
     groups: list[Group] = field(default_factory=list)
     removed_groups: list[str] = field(default_factory=list)
     watched: list[WatchedSeries] = field(default_factory=list)
+    unwatched: list[WatchedSeries] = field(default_factory=list)
     unwatched_rules: list[str] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
 

@@ -5,7 +5,9 @@
                           └──not active──▶ (none)  └────┴──no data, policy keep──▶ unknown ──clear──▶ resolved
 
 A pending alert whose data goes missing starts over: a gap is no proof that the condition held. A firing alert whose data goes
-missing is unknown, not resolved, until data says otherwise. An alert that resolved is over; the next one has an id of its own.
+missing is unknown, not resolved, until data says otherwise. Silence and deletion are not the same: what an alert is about may be
+deleted on purpose, and then nothing will ever say otherwise, so the alert is over at once, whatever its rule says of missing data.
+An alert that resolved is over; the next one has an id of its own.
 """
 
 import enum
@@ -22,6 +24,7 @@ class Seen(enum.StrEnum):
     HELD = "held"  # the expression did not, but the recovery expression has not been met either
     CLEAR = "clear"  # there is data, and the condition is over
     MISSING = "missing"  # there is no data
+    GONE = "gone"  # there is no data because its series were deleted
 
 
 def begin(alert: Alert, rule: Rule, now: float) -> Alert:
@@ -32,6 +35,8 @@ def begin(alert: Alert, rule: Rule, now: float) -> Alert:
 
 def advance(alert: Alert, seen: Seen, rule: Rule, now: float) -> Alert | None:
     """The alert after an evaluation at `now`; None when it was pending and is no more."""
+    if seen is Seen.GONE:
+        return None if alert.state is AlertState.PENDING else resolve(alert, now)
     if seen is Seen.MISSING:
         if rule.no_data is NoDataPolicy.KEEP and alert.state is not AlertState.PENDING:
             return replace(alert, state=AlertState.UNKNOWN)

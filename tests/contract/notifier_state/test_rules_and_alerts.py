@@ -61,6 +61,15 @@ async def test_removing_a_rule_forgets_what_it_watched_and_keeps_its_alerts(stat
     assert await state.alerts.list_alerts([], 10, None) == [over]
 
 
+async def test_single_series_are_forgotten_while_others_are_watched(state: State) -> None:
+    watched = [WatchedSeries(rule, key * 16, {}) for rule in ("rule-1", "rule-2") for key in "abc"]
+    await state.alerts.commit(Changes(rules=[a_rule(1), a_rule(2)], watched=watched))
+    new = WatchedSeries("rule-1", "d" * 16, {"server": "db-01"})
+    await state.alerts.commit(Changes(watched=[new], unwatched=[watched[0], watched[5]]))
+    left = (await state.alerts.load()).watched
+    assert sorted(left, key=str) == sorted([*watched[1:5], new], key=str)
+
+
 async def test_open_and_untold_alerts_are_loaded_and_no_others(state: State) -> None:
     end = {"state": AlertState.RESOLVED, "ends_at": 1_700_000_300.0}
     alerts = [

@@ -34,3 +34,16 @@ def test_an_id_stands_for_the_row_it_was_given_last() -> None:
     rows.put(3, 4)
     rows.put(4, 2)
     assert rows.rows(_ids(4, 3, 2**63 + 5)).tolist() == [2, 4, 0]
+
+
+def test_an_id_that_is_dropped_stands_for_nothing_until_it_is_given_a_row_again() -> None:
+    rows = IdRows()
+    rows.drop(_ids(1))
+    for number in range(10):
+        rows.put(number, number)
+    rows.drop(_ids(3, 4, 77))
+    assert rows.rows(_ids(2, 3, 4, 5, 77)).tolist() == [2, -1, -1, 5, -1]
+    rows.put(4, 9)
+    assert rows.rows(_ids(3, 4)).tolist() == [-1, 9]
+    rows.drop(_ids(*range(10)))
+    assert rows.rows(_ids(*range(10))).tolist() == [-1] * 10

@@ -50,8 +50,10 @@ def test_no_sequence_breaks_what_a_state_means(rule: Rule, sequence: list[tuple[
             assert seen is Seen.MISSING
             assert rule.no_data is NoDataPolicy.KEEP
         if after.state is AlertState.RESOLVED:
-            assert judged is Seen.CLEAR
             assert after.ends_at == now
+            if seen is Seen.GONE:
+                return
+            assert judged is Seen.CLEAR
             if alert.cleared_at is None:
                 assert rule.keep_firing_for_seconds == 0
             else:
@@ -72,6 +74,21 @@ def test_what_is_due_happens_exactly_then(rule: Rule) -> None:
         assert early is not None
         assert on_time is not None
         assert (early.state, on_time.state) == (AlertState.PENDING, AlertState.FIRING)
+
+
+@given(rules, steps)
+def test_what_was_deleted_is_over_at_once_whatever_was_before(rule: Rule, sequence: list[tuple[Seen, float]]) -> None:
+    alert, now = an_alert(rule), START
+    for seen, passed in sequence:
+        now += passed
+        after = advance(alert, seen, rule, now)
+        if after is None or not after.is_open:
+            return
+        alert = after
+    over = advance(alert, Seen.GONE, rule, now)
+    assert (over is None) == (alert.state is AlertState.PENDING)
+    if over is not None:
+        assert (over.state, over.ends_at, over.cleared_at) == (AlertState.RESOLVED, now, None)
 
 
 def test_held_between_the_thresholds_neither_begins_nor_ends() -> None:

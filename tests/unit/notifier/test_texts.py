@@ -65,4 +65,8 @@ def test_a_great_group_is_cut_and_says_by_how_much() -> None:
 def test_advice_is_for_what_the_rule_reads(lang: str) -> None:
     assert recommendations(["cpu"], lang) != recommendations(["memory"], lang)
     assert recommendations(["node_filesystem_avail_bytes"], lang) == recommendations(["disk"], lang)
-    assert recommendations(["queue_depth"], lang) == ()
+    assert recommendations(["net_bytes_recv"], lang) == recommendations(["network_receive_bytes_total"], lang) != ()
+    for name in ("temp_temp", "node_hwmon_temp_celsius", "node_thermal_zone_temp", "hw_temperature_celsius"):
+        assert recommendations([name], lang) == recommendations(["temperature"], lang) != ()
+    for name in ("queue_depth", "pg_stat_database_temp_bytes", "planet_age"):
+        assert recommendations([name], lang) == ()
