@@ -18,6 +18,7 @@ from services.metrics.domain.scrape.job import (
     Tls,
 )
 from services.metrics.domain.scrape.relabel import DEFAULT_REGEX, LABEL_NAME, Action, Rule
+from services.metrics.domain.scrape.target import is_address
 
 DEFAULT_INTERVAL_SECONDS: Final = 15.0
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
@@ -207,7 +208,7 @@ def _groups(fields: Fields, name: str) -> tuple[TargetGroup, ...]:
     for found in fields.children(name, MAX_TARGETS):
         addresses = found.texts("targets")
         for address in addresses:
-            if not address or "/" in address or not address.isprintable() or len(address) > 300:
+            if not is_address(address):
                 found.complain("targets", f"{address[:60]!r} is no host:port")
         groups.append(TargetGroup(addresses, found.labels("labels", _is_label_name)))
         found.finish(_explained)

@@ -22,6 +22,8 @@ _PATH: Final = "__metrics_path__"
 _INTERVAL: Final = "__scrape_interval__"
 _TIMEOUT: Final = "__scrape_timeout__"
 _PARAMETER: Final = "__param_"
+_MAX_ADDRESS: Final = 300
+_NOT_IN_ADDRESS: Final = re.compile(r"[/@?#\\ ]")
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~-._"
 _HOST_AND_PORT: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:]+|[a-z][a-z0-9+.-]*://[^:]+)):\d{1,5}")
 
@@ -103,7 +105,7 @@ def make_target(job: ScrapeJob, address: str, group_labels: Mapping[str, str]) -
     if kept is None:
         return None
     host, scheme, path = kept.get(_ADDRESS, ""), kept.get(_SCHEME, ""), kept.get(_PATH, "")
-    if not host or "/" in host or not host.isprintable():
+    if not is_address(host):
         raise TargetError(f"{address} has become {host[:100]!r} by relabelling, which is no host:port")
     if scheme not in ("http", "https"):
         raise TargetError(f"{address} would be scraped by {scheme[:20]!r}, which is neither http nor https")
@@ -119,6 +121,11 @@ def make_target(job: ScrapeJob, address: str, group_labels: Mapping[str, str]) -
     shown = {name: value for name, value in kept.items() if not name.startswith("__")}
     shown.setdefault(INSTANCE_LABEL, host)
     return Target(job, url, tuple(sorted(shown.items())), interval, timeout)
+
+
+def is_address(text: str) -> bool:
+    """Whether it can be the `host:port` of a URL; a name and password before it would show wherever the URL is shown."""
+    return 0 < len(text) <= _MAX_ADDRESS and text.isprintable() and not _NOT_IN_ADDRESS.search(text)
 
 
 def offset_seconds(target: Target) -> float:

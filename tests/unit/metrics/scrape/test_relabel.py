@@ -76,7 +76,14 @@ def test_labels_of_a_group_may_say_how_to_scrape() -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [{"__scheme__": "file"}, {"__address__": "a/b"}, {"__address__": ""}, {"__scrape_timeout__": "1h"}]
+    "labels",
+    [
+        {"__scheme__": "file"},
+        {"__address__": "a/b"},
+        {"__address__": "me:secret@a"},
+        {"__address__": ""},
+        {"__scrape_timeout__": "1h"},
+    ],
 )
 def test_a_target_that_cannot_be_scraped_is_told(labels: dict[str, str]) -> None:
     with pytest.raises(TargetError):
