@@ -40,6 +40,18 @@ class Seal:
 
 
 @dataclass(frozen=True)
+class Merge:
+    pass
+
+
+@dataclass(frozen=True)
+class Tick:
+    """All series at once, a little after whatever they have."""
+
+    after_s: int
+
+
+@dataclass(frozen=True)
 class Restart:
     pass
 
@@ -51,25 +63,43 @@ STEPS = st.lists(
     st.builds(Append, ROWS, st.sampled_from(WriteMode))
     | st.builds(Select, TIMES, TIMES)
     | st.builds(DeleteBefore, st.integers(-2 * DAY_MS, -DAY_MS).map(lambda d: NOW_MS + d))
+    | st.builds(lambda time_ms, value: Append([(i + 1, time_ms, value) for i in range(len(SERIES))], WriteMode.LIVE), TIMES, VALUES)
+    | st.builds(Tick, st.integers(0, 50))
     | st.just(Seal())
+    | st.just(Merge())
     | st.just(Restart()),
-    max_size=12,
+    max_size=16,
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS, direct=st.booleans())
-def test_it_holds_what_a_dictionary_would(steps: list[Append | Select | DeleteBefore | Seal | Restart], direct: bool) -> None:
+def test_it_holds_what_a_dictionary_would(
+    steps: list[Append | Tick | Select | DeleteBefore | Seal | Merge | Restart], direct: bool
+) -> None:
     options = (
-        EmbeddedOptions(direct_rows=8, direct_rows_per_series=2) if direct else EmbeddedOptions(seal_samples=100, seal_strays=20)
+        EmbeddedOptions(direct_rows=8, direct_rows_per_series=2)
+        if direct
+        else EmbeddedOptions(seal_samples=100, seal_strays=20, repeat_rows=1)
     )
 
     async def play(folder: Path) -> None:
         model = MemoryStore()
         store = await EmbeddedStore.open(folder, options=options)
         assert (await register(store, *SERIES)).tolist() == (await register(model, *SERIES)).tolist()
+        tick_ms = NOW_MS
         for step in [*steps, Restart()]:
             match step:
+                case Tick(after_s):
+                    tick_ms = max([tick_ms, *(await model.latest()).timestamps_ms.tolist()]) + after_s
+                    if tick_ms > NOW_MS + model.limits.future_ms:
+                        continue
+                    rows = [(i + 1, tick_ms, float(after_s)) for i in range(len(SERIES))]
+                    expected = await model.append(columns(rows), now_ms=NOW_MS)
+                    receipt = await store.append(columns(rows), now_ms=NOW_MS)
+                    assert receipt.mask.tolist() == expected.mask.tolist()
+                case Merge():
+                    await store.compact()
                 case Append(rows, mode):
                     expected = await model.append(columns(rows), mode=mode, now_ms=NOW_MS)
                     receipt = await store.append(columns(rows), mode=mode, now_ms=NOW_MS)

@@ -27,7 +27,7 @@ def batch_of(ids: IdArray, number: int) -> Columns:
 
 
 async def write(folder: Path, first: int) -> None:
-    options = EmbeddedOptions(seal_samples=5_000, seal_strays=40, direct_rows=10**9)
+    options = EmbeddedOptions(seal_samples=5_000, seal_strays=40, repeat_rows=100, direct_rows=10**9)
     store = await EmbeddedStore.open(folder, options=options)
     ids = (await store.register([series("m", i=str(i)) for i in range(SERIES)])).ids
     numbers = iter(range(first, 10**9))

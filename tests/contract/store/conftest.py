@@ -33,6 +33,8 @@ class Harness:
         """The same data after sealing, after a restart, or as it is."""
         if "sealed" in self.kind:
             await store.flush()
+        if "merged" in self.kind and isinstance(store, EmbeddedStore):
+            await store.compact()
         if "reopened" in self.kind:
             await store.close()
             store = await self.open()
@@ -45,11 +47,23 @@ class Harness:
     def _options(self) -> EmbeddedOptions:
         if "direct" in self.kind:
             return EmbeddedOptions(direct_rows=2, direct_rows_per_series=1)
+        if "repeats" in self.kind:
+            return EmbeddedOptions(repeat_rows=1)
         return EmbeddedOptions()
 
 
 @pytest.fixture(
-    params=["memory", "embedded", "embedded-reopened", "embedded-sealed", "embedded-sealed-reopened", "embedded-direct-reopened"]
+    params=[
+        "memory",
+        "embedded",
+        "embedded-reopened",
+        "embedded-sealed",
+        "embedded-sealed-reopened",
+        "embedded-direct-reopened",
+        "embedded-repeats",
+        "embedded-repeats-reopened",
+        "embedded-repeats-merged",
+    ]
 )
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     made = Harness(str(request.param), tmp_path)

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,14 @@ from services.metrics.adapters.embedded import catalog, journal
 from services.metrics.adapters.embedded.block import BadBlockError, checksum, decode
 from services.metrics.adapters.embedded.catalog import Catalog
 from services.metrics.adapters.embedded.database import open_reader, transaction
-from services.metrics.adapters.embedded.journal import Journal, sound_layouts, unpack_checked
+from services.metrics.adapters.embedded.journal import Journal, frame_crc, sound_layouts, unpack_checked
 from services.metrics.domain.ports import IdArray
 
 _MAX_PROBLEMS: Final = 20
 _ID_GAP: Final = 2**20
 """Ids left out after a repair, in case the newest series were among what was lost: an id must never mean two series."""
 
-_LATER_TABLES: Final = frozenset({"layout"})
+_LATER_TABLES: Final = frozenset({"layout", "frame"})
 """Tables that files of earlier versions do not have."""
 _BLOCK_COLUMNS: Final = 9
 """Of a block's row; those of the first version had one less."""
@@ -59,9 +60,11 @@ class Report:
 
 def check(folder: Path) -> Report:
     """Look at every page, block and journal row. Changes nothing; a store that was never started is sound."""
-    blocks = _check_file(folder / catalog.FILE_NAME, "block", _good_block)
+    blocks = _check_file(folder / catalog.FILE_NAME, {"block": _good_block})
     layouts = _layouts(folder / journal.FILE_NAME)
-    batches = _check_file(folder / journal.FILE_NAME, "batch", lambda row: _good_batch(row, layouts))
+    sealed = _sealed_through(blocks)
+    tables = {"batch": lambda row: _good_batch(row, layouts), "frame": lambda row: _good_frame(row, layouts, sealed)}
+    batches = _check_file(folder / journal.FILE_NAME, tables)
     owners = [_meta(file.path, "store_id") for file in (blocks, batches) if file.sound and file.path.exists()]
     if batches.path.exists() and (len(set(owners) - {None}) > 1 or not blocks.path.exists()):
         problem = f"belongs to another store than {blocks.path.name}"
@@ -92,12 +95,15 @@ def repair(folder: Path, *, now: float, id_source: IdSource = new_id) -> Report:
         moved = _move_aside(batches.path, suffix)
         batches = FileReport(batches.path, (*batches.problems, problem), 0, batches.good_rows + batches.bad_rows, moved)
     elif not batches.sound and batches.path.exists():
+        sealed = _sealed_through(blocks)
         belongs = _meta(batches.path, "store_id") in (None, store_id)
-        batches = _rebuild(batches, suffix, lambda aside, place: _save_journal(aside if belongs else None, place, str(store_id)))
+        batches = _rebuild(
+            batches, suffix, lambda aside, place: _save_journal(aside if belongs else None, place, str(store_id), sealed)
+        )
     return Report((blocks, batches))
 
 
-def _check_file(path: Path, table: str, good: Callable[[Row], bool]) -> FileReport:
+def _check_file(path: Path, tables: Mapping[str, Callable[[Row], bool]]) -> FileReport:
     if not path.exists():
         return FileReport(path, ())
     problems: list[str] = []
@@ -107,13 +113,14 @@ def _check_file(path: Path, table: str, good: Callable[[Row], bool]) -> FileRepo
         try:
             found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]
             problems += [] if found == ["ok"] else found
-            for row in _salvage(connection, table, problems):
-                if good(row):
-                    sound += 1
-                else:
-                    bad += 1
-                    if bad <= _MAX_PROBLEMS:
-                        problems.append(f"{table} {row[0]} does not fit its checksum")
+            for table, good in tables.items():
+                for row in _salvage(connection, table, problems):
+                    if good(row):
+                        sound += 1
+                    else:
+                        bad += 1
+                        if bad <= _MAX_PROBLEMS:
+                            problems.append(f"{table} {row[0]} does not fit its checksum")
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -133,7 +140,18 @@ def _good_block(row: Row) -> bool:
 
 
 def _good_batch(row: Row, layouts: Mapping[int, IdArray]) -> bool:
-    return unpack_checked(row[1], row[2], layouts) is not None
+    return unpack_checked(row[1], zlib.crc32(row[2]), row[2], layouts) is not None
+
+
+def _good_frame(row: Row, layouts: Mapping[int, IdArray], sealed_through: int) -> bool:
+    _, number, crc, data = row
+    if number <= sealed_through:  # waits to be written over; its layout may be gone
+        return frame_crc(number, data) == int(crc)
+    return unpack_checked(crc, frame_crc(number, data), data, layouts) is not None
+
+
+def _sealed_through(blocks: FileReport) -> int:
+    return int(_meta(blocks.path, "sealed_through") or 0) if blocks.path.exists() else 0
 
 
 def _layouts(path: Path) -> dict[int, IdArray]:
@@ -148,7 +166,15 @@ def _salvage(connection: sqlite3.Connection, table: str, problems: list[str]) ->
     last = None
     if table in _LATER_TABLES and not _has_table(connection, table):
         return
-    key = {"series": "id", "block": "id", "span": "group_id", "batch": "number", "layout": "rowid", "meta": "key"}[table]
+    key = {
+        "series": "id",
+        "block": "id",
+        "span": "group_id",
+        "batch": "number",
+        "frame": "place",
+        "layout": "rowid",
+        "meta": "key",
+    }[table]
     columns = "rowid, *" if key == "rowid" else "*"
     try:
         for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY {key}"):  # noqa: S608
@@ -221,7 +247,7 @@ def _save_catalog(aside: Path, place: Path, store_id: str) -> tuple[int, int]:
     return good, bad
 
 
-def _save_journal(aside: Path | None, place: Path, store_id: str) -> tuple[int, int]:
+def _save_journal(aside: Path | None, place: Path, store_id: str, sealed_through: int) -> tuple[int, int]:
     made = Journal(place)
     layouts = _layouts(aside) if aside is not None else {}
     good = bad = 0
@@ -233,6 +259,12 @@ def _save_journal(aside: Path | None, place: Path, store_id: str) -> tuple[int, 
             for row in _stream(aside, "batch") if aside is not None else ():
                 if _good_batch(row, layouts):
                     made.connection.execute("INSERT OR IGNORE INTO batch VALUES (?, ?, ?)", row)
+                    good += 1
+                else:
+                    bad += 1
+            for row in _stream(aside, "frame") if aside is not None else ():
+                if _good_frame(row, layouts, sealed_through):
+                    made.connection.execute("INSERT OR IGNORE INTO frame VALUES (?, ?, ?, ?)", row)
                     good += 1
                 else:
                     bad += 1

@@ -72,7 +72,7 @@ class Engine:
         self.bad_blocks = 0
         self.write_failures = 0
         self._head_since_ms: int | None = None
-        self._layouts = Layouts()
+        self._layouts = Layouts(options.repeat_rows)
         self._retry_at = 0
         self._dropped_through = 0
         path = folder
@@ -209,6 +209,7 @@ class Engine:
             if self.packer.failure is not None:
                 raise self.packer.failure
         self.drop_sealed()
+        self.journal.shrink()
 
     def drop_sealed(self) -> None:
         """Empty the journal of what the blocks hold.

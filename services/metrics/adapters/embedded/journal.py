@@ -3,13 +3,15 @@
 A row is the accepted samples of batches that were committed together, as columns: ids as u32 where they fit, times as a
 constant or as u32 after the earliest where they fit, values as they are: 12 to 24 bytes a sample, without any compression,
 because a row lives for minutes. A batch that repeats a layout is a row of its own that names the layout in place of the ids, 8 bytes
-a sample; what a layout means is stored twice, since many rows depend on it. Numbers ascend for ever; `blocks.db` says up to which
-number the blocks hold everything.
+a sample; what a layout means is stored twice, since many rows depend on it. Such rows are not deleted but written over in their
+place, which costs the pages of the new row alone. Numbers ascend for ever; `blocks.db` says up to which number the blocks hold
+everything.
 """
 
 import sqlite3
 import struct
 import zlib
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,8 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS layout (number INTEGER NOT NULL, copy INTEGER NOT NULL, crc INTEGER NOT NULL, "
     "ids BLOB NOT NULL, UNIQUE (number, copy)) STRICT",
+    "CREATE TABLE IF NOT EXISTS frame (place INTEGER PRIMARY KEY, number INTEGER NOT NULL, crc INTEGER NOT NULL, "
+    "data BLOB NOT NULL) STRICT",
 )
 
 
@@ -70,6 +74,11 @@ class Journal:
         # The highest number of a batch that names each layout; rows of earlier runs are looked at when they are read.
         self._last_use: dict[int, int] = {int(name): 0 for (name,) in rows}
         self._next_layout = max(self._last_use, default=0) + 1
+        placed = self._connection.execute("SELECT number, place, length(data) FROM frame ORDER BY number").fetchall()
+        # Places by the number that they hold, in the order of the numbers, and those that may be written over, by their size.
+        self._held: deque[tuple[int, int, int]] = deque(placed)
+        self._free: dict[int, list[int]] = {}
+        self._next_place = max((place for _, place, _ in placed), default=0) + 1
 
     @property
     def size_bytes(self) -> int:
@@ -89,30 +98,40 @@ class Journal:
     def last_number(self) -> int:
         """The highest number in the journal, 0 when it is empty."""
         row = self._connection.execute("SELECT max(number) FROM batch").fetchone()
-        return int(row[0] or 0)
+        return max(int(row[0] or 0), self._held[-1][0] if self._held else 0)
 
     def write(self, number: int, samples: Columns) -> None:
         """Make samples durable under a number above all others."""
         data = pack(samples)
         with transaction(self._connection):
-            self._insert(number, data)
+            self._connection.execute("INSERT INTO batch VALUES (?, ?, ?)", (number, zlib.crc32(data), data))
 
     def write_frames(self, number: int, frames: Sequence[FrameRow]) -> None:
         """Make batches of layouts durable together, under this number and those that follow."""
         new = {frame.layout: 0 for frame in frames if not frame.layout.number}
         for offset, layout in enumerate(new):
             new[layout] = self._next_layout + offset
-        with transaction(self._connection):
-            for layout, name in new.items():
-                self.add_layout(name, layout.ids)
-            for frame in frames:
-                self._insert(number, pack_frame(frame, new.get(frame.layout) or frame.layout.number))
-                number += 1
+        names = [new.get(frame.layout) or frame.layout.number for frame in frames]
+        rows = [pack_frame(frame, name) for frame, name in zip(frames, names, strict=True)]
+        places = self._places([len(data) for data in rows])
+        try:
+            with transaction(self._connection):
+                for layout, name in new.items():
+                    self.add_layout(name, layout.ids)
+                for own, (place, data) in enumerate(zip(places, rows, strict=True), number):
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO frame VALUES (?, ?, ?, ?)", (place, own, frame_crc(own, data), data)
+                    )
+        except BaseException:
+            for place, data in zip(places, rows, strict=True):
+                self._free.setdefault(len(data), []).append(place)
+            raise
         for layout, name in new.items():
             layout.number = name
         self._next_layout += len(new)
-        for last, frame in enumerate(frames, number - len(frames)):
-            self._last_use[frame.layout.number] = last
+        for own, (name, place, data) in enumerate(zip(names, places, rows, strict=True), number):
+            self._last_use[name] = own
+            self._held.append((own, place, len(data)))
 
     def add_layout(self, number: int, ids: IdArray) -> None:
         """Say what a layout means; to be called in a transaction."""
@@ -123,11 +142,16 @@ class Journal:
     def read(self, after: int) -> Iterator[tuple[int, Columns | None]]:
         """Batches above a number, in order; None in place of one that is damaged."""
         layouts = sound_layouts(self._connection.execute("SELECT number, crc, ids FROM layout"))
-        for number, crc, data in self._connection.execute("SELECT number, crc, data FROM batch WHERE number > ?", (after,)):
-            name = layout_of(data)
-            if name:
-                self._last_use[name] = number
-            yield number, unpack_checked(crc, data, layouts)
+        rows = self._connection.execute("SELECT number, number, 0 FROM batch WHERE number > ?", (after,)).fetchall()
+        rows += [(number, place, 1) for number, place, _ in self._held if number > after]
+        for number, place, framed in sorted(rows):
+            if framed:
+                crc, data = self._connection.execute("SELECT crc, data FROM frame WHERE place = ?", (place,)).fetchone()
+                self._last_use[layout_of(data)] = number
+                yield number, unpack_checked(crc, frame_crc(number, data), data, layouts)
+            else:
+                crc, data = self._connection.execute("SELECT crc, data FROM batch WHERE number = ?", (place,)).fetchone()
+                yield number, unpack_checked(crc, zlib.crc32(data), data, layouts)
 
     def drop(self, through: int, kept_layouts: Collection[int] = ()) -> None:
         """Forget the batches up to and with a number, which the blocks hold now, and the layouts that nothing names any more."""
@@ -137,13 +161,34 @@ class Journal:
             self._connection.executemany("DELETE FROM layout WHERE number = ?", [(name,) for name in unused])
         for name in unused:
             del self._last_use[name]
+        while self._held and self._held[0][0] <= through:
+            _, place, size = self._held.popleft()
+            self._free.setdefault(size, []).append(place)
+
+    def shrink(self) -> None:
+        """Give up the places that nothing is in."""
+        free = [(place,) for places in self._free.values() for place in places]
+        if free:
+            with transaction(self._connection):
+                self._connection.executemany("DELETE FROM frame WHERE place = ?", free)
+            self._free.clear()
 
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
 
-    def _insert(self, number: int, data: bytes) -> None:
-        self._connection.execute("INSERT INTO batch VALUES (?, ?, ?)", (number, zlib.crc32(data), data))
+    def _places(self, sizes: Sequence[int]) -> list[int]:
+        """Where rows of these sizes go: over one of the same size, over any that is free, or behind the last."""
+        places = []
+        for size in sizes:
+            fitting = self._free.get(size) or next(iter(self._free.values()), None)
+            if fitting:
+                places.append(fitting.pop())
+                self._free = self._free if fitting else {size: free for size, free in self._free.items() if free}
+            else:
+                places.append(self._next_place)
+                self._next_place += 1
+        return places
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -183,9 +228,14 @@ def _pack_times(times: TimeArray) -> tuple[int, int, bytes]:
     return base, width, (times - base).astype(f"<u{width}").tobytes()
 
 
-def unpack_checked(crc: int, data: bytes, layouts: Mapping[int, IdArray]) -> Columns | None:
-    """The samples of a row, None when it or its layout is damaged."""
-    if zlib.crc32(data) != crc:
+def frame_crc(number: int, data: bytes) -> int:
+    """Checksum of a row of the table `frame`, its number included: it alone says whether the row counts."""
+    return zlib.crc32(data, number & 0xFFFFFFFF)
+
+
+def unpack_checked(written: int, found: int, data: bytes, layouts: Mapping[int, IdArray]) -> Columns | None:
+    """The samples of a row given both checksums, None when it or its layout is damaged."""
+    if written != found:
         return None
     try:
         return unpack(data, layouts)

@@ -15,9 +15,6 @@ from services.metrics.adapters.embedded.segments import Positions
 from services.metrics.adapters.embedded.table import SeriesTable
 from services.metrics.domain.ports import IdArray, MaskArray
 
-MIN_ROWS: Final = 256
-"""Smaller batches gain nothing: the calls cost more than their rows."""
-
 _MAX_LAYOUTS: Final = 256
 _MAX_IDS: Final = 4_000_000
 
@@ -75,16 +72,21 @@ class Layout:
 
 
 class Layouts:
-    """The layouts of late, the least recently used forgotten first; used by the writer thread alone."""
+    """The layouts of late, the least recently used forgotten first; used by the writer thread alone.
 
-    def __init__(self) -> None:
+    Args:
+        min_rows: shorter columns are not remembered: the calls cost more than their rows.
+    """
+
+    def __init__(self, min_rows: int) -> None:
+        self._min_rows = max(1, min_rows)
         self._layouts: OrderedDict[_Key, Layout] = OrderedDict()
         self._ids = 0
         self._apart: dict[frozenset[Layout], bool] = {}
 
     def find(self, ids: IdArray) -> Layout | None:
         """The layout of exactly these ids in this order."""
-        if len(ids) < MIN_ROWS:
+        if len(ids) < self._min_rows:
             return None
         key = _key(ids)
         layout = self._layouts.get(key)
@@ -95,7 +97,7 @@ class Layouts:
 
     def remember(self, ids: IdArray, table: SeriesTable) -> None:
         """Note a column that may come again, unless a series in it does not exist or comes twice."""
-        if not MIN_ROWS <= len(ids) <= _MAX_IDS or self.find(ids) is not None:
+        if not self._min_rows <= len(ids) <= _MAX_IDS or self.find(ids) is not None:
             return
         slots = table.slots(ids)
         if int(slots.min()) < 0:

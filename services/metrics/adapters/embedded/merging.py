@@ -21,6 +21,8 @@ def merge_step(table: SeriesTable, catalog: Catalog, groups: int, blocks: int, s
     Raises:
         sqlite3.Error: the disk does not take it; nothing is lost.
     """
+    replaced: list[int] = []
+    made: list[NewBlock] = []
     merged = 0
     for group_id, level in catalog.small_blocks(blocks, samples):
         read = catalog.blocks_of(group_id, level)
@@ -29,12 +31,13 @@ def merge_step(table: SeriesTable, catalog: Catalog, groups: int, blocks: int, s
             on_bad(number)
         if len(sound) < 2:
             continue
-        ids, made = [number for number, _ in sound], _merged(table, group_id, level, [data for _, data in sound])
-        if catalog.replace_blocks(ids, made):
-            merged += 1
-            if merged == groups:
-                break
-    return merged
+        replaced += [number for number, _ in sound]
+        made += _merged(table, group_id, level, [data for _, data in sound])
+        merged += 1
+        if merged == groups:
+            break
+    # A deletion that came in between has made it void; the next step finds what is left to do.
+    return merged if merged and catalog.replace_blocks(replaced, made) else 0
 
 
 def _merged(table: SeriesTable, group_id: int, level: int, blocks: Sequence[bytes]) -> list[NewBlock]:

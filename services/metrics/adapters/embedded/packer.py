@@ -17,6 +17,7 @@ from services.metrics.adapters.embedded.state import State
 log = structlog.get_logger("metrics.store")
 
 _MERGE_FROM_BLOCKS: Final = 8
+_MERGE_FROM_SAMPLES: Final = MAX_BLOCK_ROWS * 3 // 4
 _GROUPS_AT_ONCE: Final = 16
 """Groups merged in a transaction: what a seal may have to wait for."""
 
@@ -113,7 +114,7 @@ class Packer:
         if self._closing:
             return False
         try:
-            return self._merge(1, _MERGE_FROM_BLOCKS, MAX_BLOCK_ROWS // 2)
+            return self._merge(_GROUPS_AT_ONCE, _MERGE_FROM_BLOCKS, _MERGE_FROM_SAMPLES)
         except Exception as error:
             log.error("merge_failed", error=repr(error), exc_info=error)
             return False

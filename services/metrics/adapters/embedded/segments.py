@@ -67,18 +67,26 @@ def merge(pieces: list[Rows], start_ms: int, end_ms: int) -> Rows:
     counts = np.concatenate([piece.counts for piece in pieces])
     times = np.concatenate([piece.timestamps_ms for piece in pieces]) if len(pieces) > 1 else pieces[0].timestamps_ms
     values = np.concatenate([piece.values for piece in pieces]) if len(pieces) > 1 else pieces[0].values
-    starts = np.cumsum(counts) - counts
-    order = np.lexsort((times[np.minimum(starts, len(times) - 1)], position))
-    if len(order) > 1 and np.any(order[1:] < order[:-1]):
+    ends = np.cumsum(counts)
+    held = counts > 0
+    if not held.all():
+        position, counts, ends = position[held], counts[held], ends[held]
+    starts = ends - counts
+    # Runs are ascending, so their first and last times tell whether anything overlaps or lies outside: no look at single rows.
+    first_ms, last_ms = times[starts], times[ends - 1]
+    order = np.lexsort((first_ms, position))
+    if len(order) > 1 and bool((order[1:] < order[:-1]).any()):
         rows = row_numbers(starts[order], counts[order])
         times, values = times[rows], values[rows]
-        position, counts = position[order], counts[order]
+        position, counts, first_ms, last_ms = position[order], counts[order], first_ms[order], last_ms[order]
+    overlap = (first_ms[1:] <= last_ms[:-1]) & (position[1:] == position[:-1])
+    if not overlap.any() and int(first_ms.min()) >= start_ms and int(last_ms.max()) <= end_ms:
+        first = runs_of(position)
+        return Rows(position[first], np.append(offsets_of(counts)[first], len(times)), times, values)
     row_position = np.repeat(position, counts)
-    if int(times.min()) < start_ms or int(times.max()) > end_ms:
-        inside = (times >= start_ms) & (times <= end_ms)
-        times, values, row_position = times[inside], values[inside], row_position[inside]
-    out_of_order = (times[1:] <= times[:-1]) & (row_position[1:] == row_position[:-1])
-    if out_of_order.any():
+    inside = (times >= start_ms) & (times <= end_ms)
+    times, values, row_position = times[inside], values[inside], row_position[inside]
+    if bool(((times[1:] <= times[:-1]) & (row_position[1:] == row_position[:-1])).any()):
         times, values, row_position = _sort_rows(times, values, row_position)
     first = runs_of(row_position)
     return Rows(row_position[first], np.append(first, len(times)).astype(np.int64), times, values)
