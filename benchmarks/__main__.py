@@ -13,7 +13,16 @@ import time
 from pathlib import Path
 
 # In the order they are printed, with the seconds after which one is stopped.
-BENCHMARKS = {"rpc": 30, "ingest": 100, "store": 100, "promql": 120, "analyze": 150, "fleet_generation": 60, "fleet_history": 200}
+BENCHMARKS = {
+    "rpc": 30,
+    "ingest": 100,
+    "remote_write": 150,
+    "store": 100,
+    "promql": 120,
+    "analyze": 150,
+    "fleet_generation": 60,
+    "fleet_history": 200,
+}
 ROOT = Path(__file__).resolve().parent.parent
 
 
