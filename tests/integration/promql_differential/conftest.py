@@ -10,11 +10,8 @@ from services.metrics.adapters.embedded import EmbeddedStore
 from services.metrics.adapters.memory import MemoryStore
 from services.metrics.domain.ports import Columns, SampleStore, WriteMode
 from tests.support.promql_corpus.prometheus import BINARY_VARIABLE, Prometheus, find_binary, running_prometheus
-from tests.support.promql_corpus.series import BASE_MS, corpus, is_finite
+from tests.support.promql_corpus.series import BASE_MS, corpus
 from tests.support.promql_series import MemoryReader
-
-STORED = [one for one in corpus() if is_finite(one)]
-"""What the stores take in today: they refuse NaN and infinities, and with them staleness markers."""
 
 NOW_MS = BASE_MS + 7_200_000
 
@@ -40,19 +37,20 @@ def reader() -> MemoryReader:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=["memory", "embedded", "embedded-sealed"])
 async def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SampleStore]:
-    """A store with the series that stores take in."""
+    """A store with every series."""
+    series = corpus()
     made: SampleStore
     if request.param == "memory":
         made = MemoryStore()
     else:
         made = await EmbeddedStore.open(tmp_path_factory.mktemp(str(request.param)) / "metrics")
-    registration = await made.register([one.labels for one in STORED])
+    registration = await made.register([one.labels for one in series])
     assert not registration.errors
-    sizes = [len(one.values) for one in STORED]
+    sizes = [len(one.values) for one in series]
     columns = Columns(
         np.repeat(registration.ids, sizes),
-        np.concatenate([one.timestamps_ms for one in STORED]),
-        np.concatenate([one.values for one in STORED]),
+        np.concatenate([one.timestamps_ms for one in series]),
+        np.concatenate([one.values for one in series]),
     )
     receipt = await made.append(columns, mode=WriteMode.IMPORT, now_ms=NOW_MS)
     assert receipt.accepted == len(columns)

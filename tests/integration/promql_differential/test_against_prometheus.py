@@ -6,9 +6,8 @@
 
 import pytest
 
-from services.metrics.domain.matching import matches
 from services.metrics.domain.ports import SampleStore
-from services.metrics.domain.promql import BadDataError, Reader, parse, selectors_of
+from services.metrics.domain.promql import Reader
 from tests.support.promql_corpus import ours
 from tests.support.promql_corpus.compare import difference, same_words
 from tests.support.promql_corpus.prometheus import Prometheus
@@ -20,28 +19,13 @@ from tests.support.promql_corpus.queries import (
     is_ordered,
     refused_texts,
 )
-from tests.support.promql_corpus.series import corpus, is_finite
 from tests.support.promql_series import MemoryReader
 
 EXPRESSIONS = expressions()
-NOT_STORED = [one.labels for one in corpus() if not is_finite(one)]
-
-
-def reads_only_what_is_stored(expr: str) -> bool:
-    """Whether no selector matches a series that the stores do not take in."""
-    try:
-        uses = selectors_of(parse(expr))
-    except BadDataError:
-        return False
-    return not any(matches(use.matchers, labels) for use in uses for labels in NOT_STORED)
-
-
-STORED_EXPRESSIONS = [expr for expr in EXPRESSIONS if reads_only_what_is_stored(expr)]
 
 
 def test_there_is_enough_to_compare() -> None:
     assert len(EXPRESSIONS) >= 1_800
-    assert len(STORED_EXPRESSIONS) >= 1_000
 
 
 @pytest.mark.parametrize("expr", EXPRESSIONS)
@@ -50,7 +34,7 @@ async def test_the_same_answers(expr: str, prometheus: Prometheus, reader: Memor
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("expr", STORED_EXPRESSIONS)
+@pytest.mark.parametrize("expr", EXPRESSIONS)
 async def test_the_same_answers_from_a_store(expr: str, prometheus: Prometheus, store: SampleStore) -> None:
     await compare(expr, prometheus, store)
 

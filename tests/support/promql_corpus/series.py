@@ -35,11 +35,6 @@ def corpus() -> list[Series]:
     return sorted(made.series, key=lambda one: one.labels)
 
 
-def is_finite(series: Series) -> bool:
-    """Whether every sample is an ordinary number."""
-    return bool(np.isfinite(series.values).all())
-
-
 class _Maker:
     def __init__(self) -> None:
         self.series: list[Series] = []
