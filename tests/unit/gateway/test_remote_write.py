@@ -77,6 +77,19 @@ def test_a_layout_gives_the_values_and_times_of_the_request_at_hand() -> None:
         assert found.batch.timestamps_ms.tolist() == [times[k % 2] for k in range(50)]
 
 
+def test_series_that_are_all_known_are_read_without_looking_into_labels() -> None:
+    series, decoder = SeriesTable(), RemoteWriteDecoder()
+    request = write_request((_labels(1), [(1.0, NOW_MS)]), (_labels(2), [(2.0, NOW_MS), (3.0, NOW_MS + 1)]))
+    more = write_request((_labels(1), [(1.0, NOW_MS)]), (_labels(3), [(2.0, NOW_MS)]))
+    assert decoder.known(request, series) is None
+    expected = decoder.decode(request, series).batch
+    found = decoder.known(request, series)
+    assert found is not None
+    assert _rows(found.batch) == _rows(expected)
+    assert decoder.known(more, series) is None
+    assert decoder.known(b"", series) is None
+
+
 @pytest.mark.parametrize("change", ["label", "zero", "time", "last"])
 def test_a_request_that_differs_is_not_taken_for_one_like_it(change: str) -> None:
     series, decoder = SeriesTable(), RemoteWriteDecoder()

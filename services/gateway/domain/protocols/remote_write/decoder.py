@@ -37,6 +37,15 @@ class RemoteWriteDecoder:
         batch = self._layouts.read(data, key_of(data), series)
         return None if batch is None else Decoded(batch, "layout")
 
+    def known(self, data: bytes, series: SeriesTable) -> Decoded | None:
+        """The samples of a request of series that are all known; takes about four milliseconds a megabyte.
+
+        Args:
+            data: a `WriteRequest`, uncompressed.
+            series: those known so far.
+        """
+        return self._scanned(data, series, only_known=True)
+
     def decode(self, data: bytes, series: SeriesTable) -> Decoded:
         """The samples of any other request.
 
@@ -47,9 +56,12 @@ class RemoteWriteDecoder:
         Raises:
             InvalidArgumentError: it is none (`INVALID_PROTOBUF`), or holds too much (`TOO_MANY_SAMPLES`).
         """
-        found = scan(data, series)
+        return self._scanned(data, series) or _walked(data, series)
+
+    def _scanned(self, data: bytes, series: SeriesTable, *, only_known: bool = False) -> Decoded | None:
+        found = scan(data, series, only_known=only_known)
         if found is None:
-            return _walked(data, series)
+            return None
         key = key_of(data)
         if not found.batch.rejected and self._layouts.wants(key):
             self._layouts.add(key, Layout.of(data, series, found.numbers, found.places))
