@@ -34,7 +34,14 @@ def test_a_new_fault_a_withdrawn_one_and_a_server_that_joins(world: World) -> No
     earlier = world.snapshot(of(18), [RUNNING], NOW)
     earlier.figures(TIMES)
     withdrawn = replace(RUNNING, cancelled_at=NOW)
-    for size, faults in ((18, [RUNNING, NEW]), (18, [withdrawn]), (19, [RUNNING]), (20, [withdrawn, NEW]), (12, []), (18, [RUNNING])):
+    for size, faults in (
+        (18, [RUNNING, NEW]),
+        (18, [withdrawn]),
+        (19, [RUNNING]),
+        (20, [withdrawn, NEW]),
+        (12, []),
+        (18, [RUNNING]),
+    ):
         assert same(world.snapshot(of(size), faults, NOW, earlier), world.snapshot(of(size), faults, NOW))
 
 
