@@ -109,6 +109,12 @@ class FakeMetrics(Failing, metrics_pb2_grpc.MetricsServiceServicer):
                 response.accepted += 1
         return response
 
+    async def WriteStream(
+        self, requests: AsyncIterator[metrics_pb2.WriteStreamRequest], context: Any
+    ) -> AsyncIterator[metrics_pb2.WriteStreamResponse]:
+        async for request in requests:
+            yield metrics_pb2.WriteStreamResponse(result=await self.Write(request.batch, context))
+
     async def WatchSamples(
         self, request: metrics_pb2.WatchSamplesRequest, context: Any
     ) -> AsyncIterator[metrics_pb2.WatchSamplesResponse]:
