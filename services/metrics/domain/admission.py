@@ -29,6 +29,7 @@ class Verdict(enum.IntEnum):
     UNKNOWN_SERIES = 3
     TOO_OLD = 4
     IN_FUTURE = 5
+    REFUSED = 6
 
 
 Verdicts = NDArray[np.uint8]
@@ -38,6 +39,7 @@ _REASONS: Final = {
     Verdict.UNKNOWN_SERIES: Reason.UNKNOWN_SERIES,
     Verdict.TOO_OLD: Reason.TOO_OLD,
     Verdict.IN_FUTURE: Reason.IN_FUTURE,
+    Verdict.REFUSED: Reason.STORE_REFUSED,
 }
 
 
@@ -99,5 +101,6 @@ def _row_error(row: int, columns: Columns, verdict: Verdict) -> RowError:
         Verdict.UNKNOWN_SERIES: f"series {int(columns.ids[row])} is not registered",
         Verdict.TOO_OLD: f"time {time_ms} (Unix ms) is before the retention of the store",
         Verdict.IN_FUTURE: f"time {time_ms} (Unix ms) is too far in the future; is the sender's clock right?",
+        Verdict.REFUSED: "the database that keeps the samples does not take this one; the service's log has its reason",
     }[verdict]
     return RowError(row, _REASONS[verdict], message)

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     UNKNOWN_SERIES = "UNKNOWN_SERIES"
     INVALID_LABELS = "INVALID_LABELS"
     SERIES_LIMIT = "SERIES_LIMIT"
+    STORE_REFUSED = "STORE_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,15 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from services.common.telemetry import Telemetry
 from services.metrics.adapters.embedded import EmbeddedOptions, EmbeddedStore
+from services.metrics.adapters.influxdb import InfluxAddress, InfluxStore
 from services.metrics.adapters.memory import MemoryStore
 from services.metrics.domain.ports import SampleStore, StoreLimits
+from tests.support.influxdb import InfluxServer, running_influxdb
 
 Settle = Callable[[SampleStore], Awaitable[SampleStore]]
 """Brings the store into the state that the test is about, between writing and reading."""
@@ -16,14 +20,19 @@ LIMITS = StoreLimits(max_series=200, max_series_per_server=50)
 class Harness:
     """A store of one kind, and what happens to it between writing and reading."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, influxdb: InfluxServer | None) -> None:
         self.kind = kind
         self._folder = folder
+        self._influxdb = influxdb
+        self._database = f"contract_{uuid4().hex}"
         self._opened: list[SampleStore] = []
 
     async def open(self) -> SampleStore:
         if self.kind == "memory":
             store: SampleStore = MemoryStore(LIMITS)
+        elif self._influxdb is not None:
+            address = InfluxAddress.parse(f"{self._influxdb.url}/{self._database}")
+            store = await InfluxStore.open(self._folder / "metrics", address, telemetry=Telemetry("metrics"), limits=LIMITS)
         else:
             store = await EmbeddedStore.open(self._folder / "metrics", limits=LIMITS, options=self._options())
         self._opened.append(store)
@@ -43,6 +52,8 @@ class Harness:
     async def close(self) -> None:
         for store in self._opened:
             await store.close()
+        if self._influxdb is not None:
+            self._influxdb.query(f"DROP DATABASE {self._database}")
 
     def _options(self) -> EmbeddedOptions:
         if "direct" in self.kind:
@@ -50,6 +61,12 @@ class Harness:
         if "repeats" in self.kind:
             return EmbeddedOptions(repeat_rows=1)
         return EmbeddedOptions()
+
+
+@pytest.fixture(scope="session")
+def influxdb() -> Iterator[InfluxServer]:
+    with running_influxdb() as server:
+        yield server
 
 
 @pytest.fixture(
@@ -63,10 +80,13 @@ class Harness:
         "embedded-repeats",
         "embedded-repeats-reopened",
         "embedded-repeats-merged",
+        "influxdb",
+        "influxdb-reopened",
     ]
 )
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
-    made = Harness(str(request.param), tmp_path)
+    kind = str(request.param)
+    made = Harness(kind, tmp_path, request.getfixturevalue("influxdb") if kind.startswith("influxdb") else None)
     yield made
     await made.close()
 
