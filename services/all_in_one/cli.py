@@ -138,12 +138,21 @@ def doctor(
     probe: Annotated[
         bool, typer.Option("--probe", help="Only ask the running process whether it is well; for containers.")
     ] = False,
+    backup: Annotated[
+        Path | None, typer.Option(help="Copy everything that is kept into this new folder; the suite may run.")
+    ] = None,
+    restore: Annotated[Path | None, typer.Option(help="Put such a copy into a data folder that is still empty.")] = None,
 ) -> None:
     """Check settings, data folder, databases and the running suite, and say what to do about what is wrong."""
+    from services.all_in_one.commands.backup import put_back, take
     from services.all_in_one.commands.doctor import examine, probe_running
 
     if probe:
         sys.exit(probe_running())
+    if backup is not None:
+        sys.exit(take(data_dir, backup))
+    if restore is not None:
+        sys.exit(put_back(data_dir, restore))
     sys.exit(examine(data_dir, find_url(url), repair=repair))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from services.common.errors import RefusedError
 from services.common.ids import IdSource, new_id
+from services.metrics.adapters.embedded.backup import back_up
 from services.metrics.adapters.embedded.engine import Batch, Engine
 from services.metrics.adapters.embedded.options import EmbeddedOptions
 from services.metrics.adapters.embedded.reader import BlockReader
@@ -198,6 +199,15 @@ class EmbeddedStore:
         """
         self._check_open()
         await self._writer.call(self._engine.compact)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the store as it is now into a new folder, while samples go on coming.
+
+        Raises:
+            RefusedError: the folder exists (`TARGET_NOT_EMPTY`), or the copy cannot be written.
+        """
+        self._check_open()
+        await asyncio.to_thread(back_up, self._engine.catalog.path.parent, target)
 
     async def close(self) -> None:
         """Finish what is waiting and release the files."""
