@@ -16,10 +16,12 @@ from services.common.telemetry import Telemetry
 from services.metrics.adapters.embedded import EmbeddedStore
 from services.metrics.adapters.fleet import FleetCollector
 from services.metrics.adapters.host import HostCollector
+from services.metrics.adapters.influxdb.address import InfluxAddress
+from services.metrics.adapters.influxdb.store import InfluxStore
 from services.metrics.domain.collect import CollectedSeries
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.inventory import Inventory
-from services.metrics.domain.ports import StoreLimits
+from services.metrics.domain.ports import SampleStore, StoreLimits
 from services.metrics.domain.promql import QueryLimits
 from services.metrics.domain.retention import keep_retention
 from services.metrics.domain.stored_fleet import StoredFleet
@@ -45,7 +47,7 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
 
     async def start(lifecycle: Lifecycle) -> None:
         nonlocal servicer, scrape_servicer
-        store = await EmbeddedStore.open(settings.data_dir / "metrics", limits=_limits(settings))
+        store = await _open_store(settings, telemetry)
         lifecycle.on_stop("store", store.close, STORE_STOP_SECONDS)
         instruments.show_store(store)
         feed = Feed(round(clock.now() * 1000), settings.feed_samples)
@@ -86,6 +88,14 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
         scrape_pb2_grpc.add_ScrapeServiceServicer_to_server(scrape_servicer, server)
 
     return Service("metrics", register, start)
+
+
+async def _open_store(settings: MetricsSettings, telemetry: Telemetry) -> SampleStore:
+    folder, limits = settings.data_dir / "metrics", _limits(settings)
+    if settings.influx_url is None:
+        return await EmbeddedStore.open(folder, limits=limits)
+    address = InfluxAddress.parse(settings.influx_url.get_secret_value())
+    return await InfluxStore.open(folder, address, telemetry=telemetry, limits=limits)
 
 
 async def _at_most(clock: Clock, seconds: float, work: Coroutine[Any, Any, None]) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.common.config import CommonSettings
+from services.metrics.adapters.influxdb.address import InfluxAddress
 
 
 class MetricsSettings(CommonSettings):
@@ -37,8 +38,14 @@ class MetricsSettings(CommonSettings):
     database_url: SecretStr | None = Field(
         None,
         description="PostgreSQL database for what is scraped, such as `postgresql://user:password@host/name`; SQLite in the data folder "
-        "when not given. Samples are in the data folder always.",
+        "when not given. It does not hold samples.",
         json_schema_extra={"env": "OPENMANAGER_DATABASE_URL"},
+    )
+    influx_url: SecretStr | None = Field(
+        None,
+        description="InfluxDB that keeps the samples, such as `http://user:password@host:8086/openmanager`, or with a token "
+        "`http://:TOKEN@host:8086/openmanager`; the embedded store in the data folder when not given.",
+        json_schema_extra={"env": "OPENMANAGER_INFLUX_URL"},
     )
     scrape_config: Path | None = Field(
         None, description="Targets to scrape, in the form of a `prometheus.yml`; read again whenever the file changes."
@@ -49,6 +56,13 @@ class MetricsSettings(CommonSettings):
     )
     scrape_max_concurrent: int = Field(1000, ge=1, description="Targets that are read from at the same time.")
     scrape_max_body_bytes: int = Field(67_108_864, ge=1024, description="Largest page of a target, decompressed.")
+
+    @field_validator("influx_url")
+    @classmethod
+    def _usable_influx_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            InfluxAddress.parse(value.get_secret_value())
+        return value
 
     @field_validator("fleet_history_days")
     @classmethod

@@ -6,7 +6,8 @@ import pytest
 
 from services.common.telemetry import Telemetry
 from services.metrics.adapters.embedded import EmbeddedOptions, EmbeddedStore
-from services.metrics.adapters.influxdb import InfluxAddress, InfluxStore
+from services.metrics.adapters.influxdb.address import InfluxAddress
+from services.metrics.adapters.influxdb.store import InfluxStore
 from services.metrics.adapters.memory import MemoryStore
 from services.metrics.domain.ports import SampleStore, StoreLimits
 from tests.support.influxdb import InfluxServer, running_influxdb

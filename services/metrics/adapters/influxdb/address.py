@@ -29,6 +29,11 @@ class InfluxAddress:
     retention_policy: str = ""
     consistency: str = ""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, so that compressing what goes there saves nothing."""
+        return URL(self.base).host in ("localhost", "127.0.0.1", "::1")
+
     @classmethod
     def parse(cls, url: str) -> "InfluxAddress":
         """Read `http[s]://[user:password@]host[:port]/[prefix/]database[?rp=NAME&consistency=LEVEL]`.

@@ -57,6 +57,7 @@ class InfluxClient:
     def __init__(self, address: InfluxAddress, options: InfluxOptions, observe: Observe) -> None:
         self.address = address
         self._options = options
+        self._compress = options.compress and not address.is_here
         self._observe = observe
         self._session = aiohttp.ClientSession(
             headers={"Authorization": address.authorization} if address.authorization else {},
@@ -91,7 +92,7 @@ class InfluxClient:
         if self.address.consistency:
             params["consistency"] = self.address.consistency
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        if self._options.compress and len(body) >= _GZIP_FROM_BYTES:
+        if self._compress and len(body) >= _GZIP_FROM_BYTES:
             body = await asyncio.to_thread(zlib.compress, body, _GZIP_LEVEL, _GZIP_WINDOW)
             headers["Content-Encoding"] = "gzip"
         seconds = self._options.write_seconds

@@ -13,7 +13,7 @@ class InfluxOptions:
         query_seconds: an answer must be complete after this.
         pending_samples: samples that may wait for their turn; more are refused until some are through.
         group_samples: samples of one write at most.
-        compress: bodies of writes are gzipped; saves network, costs processor time on both sides.
+        compress: bodies of writes are gzipped, unless they stay on this machine; saves network, costs processor time on both sides.
         purge_ms: deleted samples leave the disk once this much more of the past may go: InfluxDB deletes slowly.
     """
 
