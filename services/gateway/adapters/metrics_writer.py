@@ -1,5 +1,6 @@
 """Writes samples to the metrics service in columns."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,8 +14,9 @@ from services.gateway.adapters.calls import call
 from services.gateway.domain.batch import MAX_ERRORS, Receipt, SampleBatch, SampleError
 from services.gateway.domain.series_table import SeriesLabels, SeriesTable
 
-MAX_SERIES_A_CALL: Final = 100_000
-MAX_SAMPLES_A_CALL: Final = 1_000_000
+MAX_SERIES_A_CALL: Final = 5_000
+MAX_SAMPLES_A_CALL: Final = 200_000
+"""As much as can be written to a message and read from it without holding up the event loop for more than some milliseconds."""
 TIMEOUT_SECONDS: Final = 30.0
 UNKNOWN_STORE: Final = "UNKNOWN_STORE"
 UNKNOWN_SERIES: Final = "UNKNOWN_SERIES"
@@ -125,7 +127,7 @@ class MetricsWriter:
         missing = np.unique(numbers[store.ids(numbers) == 0])
         for start in range(0, len(missing), MAX_SERIES_A_CALL):
             part = missing[start : start + MAX_SERIES_A_CALL]
-            request = metrics_pb2.RegisterSeriesRequest(series=[_label_set(series.labels[number]) for number in part.tolist()])
+            request = await asyncio.to_thread(_registration, [series.labels[number] for number in part.tolist()])
             response = await call(self._stub.RegisterSeries, request, TIMEOUT_SECONDS)
             if store.store_id not in ("", response.store_id):
                 raise RefusedError("the store of samples was replaced", reason=UNKNOWN_STORE)
@@ -167,6 +169,10 @@ class _Tally:
         """The whole."""
         self._errors.sort(key=lambda error: error.index)
         return Receipt(**self._counts, errors=tuple(self._errors[:MAX_ERRORS]))
+
+
+def _registration(series: list[SeriesLabels]) -> metrics_pb2.RegisterSeriesRequest:
+    return metrics_pb2.RegisterSeriesRequest(series=[_label_set(labels) for labels in series])
 
 
 def _label_set(labels: SeriesLabels) -> label_pb2.LabelSet:
