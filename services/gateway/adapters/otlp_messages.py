@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from services.common.errors import InvalidArgumentError
 from services.gateway.domain.batch import BadSampleError
@@ -23,8 +24,13 @@ from services.gateway.domain.protocols.otlp import (
     Point,
     SummaryPoint,
 )
+from services.gateway.domain.protocols.protobuf_wire import BYTES, WireError, fields
 
 _ABSENT: Final = pb.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+_RESOURCE_METRICS: Final = 1  # of the request
+_RESOURCE: Final = 1  # of ResourceMetrics
+_SCOPE_METRICS: Final = 2
+_METRICS: Final = 2  # of ScopeMetrics
 _MAX_JSON_DEPTH: Final = 32
 _CUMULATIVE: Final = pb.AGGREGATION_TEMPORALITY_CUMULATIVE
 
@@ -33,13 +39,12 @@ class OtlpMessages:
     """Reads requests and writes answers, each in the form that the client speaks."""
 
     def read(self, body: bytes, *, is_json: bool) -> Iterator[OtlpMetric]:
-        """The metrics of a request; the message is checked before the first is given.
+        """The metrics of a request as they are read.
 
-        Raises:
+        Raises, also on the way:
             InvalidArgumentError: it is no `ExportMetricsServiceRequest` (`INVALID_PROTOBUF`, `INVALID_JSON`).
         """
-        request = _from_json(body) if is_json else _from_protobuf(body)
-        return _metrics(request)
+        return _json_metrics(body) if is_json else _protobuf_metrics(body)
 
     def answer(self, rejected: int, message: str, *, is_json: bool) -> bytes:
         """The answer to a request that was taken, but for so many points.
@@ -56,15 +61,32 @@ class OtlpMessages:
         return json_format.MessageToJson(response, indent=None).encode() if is_json else response.SerializeToString()
 
 
-def _from_protobuf(body: bytes) -> ExportMetricsServiceRequest:
+def _protobuf_metrics(body: bytes) -> Iterator[OtlpMetric]:
+    """The metrics one by one: a large request read at once would be a large call into C, in which no other thread runs."""
     try:
-        return ExportMetricsServiceRequest.FromString(body)
-    except DecodeError:
-        message = "the body is no ExportMetricsServiceRequest in protobuf"
-        raise InvalidArgumentError(message, reason="INVALID_PROTOBUF") from None
+        for begin, end in _messages(body, 0, len(body), _RESOURCE_METRICS):
+            message = Resource()
+            for start, stop in _messages(body, begin, end, _RESOURCE):
+                message.MergeFromString(body[start:stop])
+            resource = dict(_attributes(message.attributes))
+            for scope_begin, scope_end in _messages(body, begin, end, _SCOPE_METRICS):
+                for start, stop in _messages(body, scope_begin, scope_end, _METRICS):
+                    yield _metric(resource, pb.Metric.FromString(body[start:stop]))
+    except (DecodeError, WireError):
+        message_text = "the body is no ExportMetricsServiceRequest in protobuf"
+        raise InvalidArgumentError(message_text, reason="INVALID_PROTOBUF") from None
 
 
-def _from_json(body: bytes) -> ExportMetricsServiceRequest:
+def _messages(body: bytes, begin: int, end: int, number: int) -> Iterator[tuple[int, int]]:
+    """Where the messages in a field of this number begin and end."""
+    for found, kind, start, stop in fields(body, begin, end):
+        if found == number:
+            if kind != BYTES:
+                raise WireError("this field is a message")
+            yield start, stop
+
+
+def _json_metrics(body: bytes) -> Iterator[OtlpMetric]:
     """As OTLP has JSON: field names in lowerCamelCase, 64-bit integers as texts or numbers, fields that are not known left out."""
     request = ExportMetricsServiceRequest()
     try:
@@ -75,18 +97,17 @@ def _from_json(body: bytes) -> ExportMetricsServiceRequest:
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, json_format.ParseError) as error:
         message = f"the body is no ExportMetricsServiceRequest in JSON: {error}"
         raise InvalidArgumentError(message[:300], reason="INVALID_JSON") from None
-    return request
-
-
-def _metrics(request: ExportMetricsServiceRequest) -> Iterator[OtlpMetric]:
     for resource_metrics in request.resource_metrics:
         resource = dict(_attributes(resource_metrics.resource.attributes))
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
-                kind, data = _kind(metric)
-                points = () if isinstance(kind, BadSampleError) else _points(data)
-                count = len(data.data_points) if data is not None else 0
-                yield OtlpMetric(resource, metric.name, metric.unit, kind, points, count)
+                yield _metric(resource, metric)
+
+
+def _metric(resource: Mapping[str, str], metric: pb.Metric) -> OtlpMetric:
+    kind, data = _kind(metric)
+    points = () if isinstance(kind, BadSampleError) else _points(data)
+    return OtlpMetric(resource, metric.name, metric.unit, kind, points, len(data.data_points) if data is not None else 0)
 
 
 def _kind(metric: pb.Metric) -> tuple[MetricKind | BadSampleError, Any]:

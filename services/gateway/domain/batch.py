@@ -1,6 +1,7 @@
 """Samples on their way to the store: columns for those that can be stored, and a word about each that cannot."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -11,6 +12,9 @@ from services.gateway.domain.series_table import SeriesTable
 
 MAX_ERRORS: Final = 100
 """A receipt describes this many refused samples at most; its counts are complete."""
+
+PIECE: Final = 32_768
+"""Values that are worked on at a time where no other thread can run meanwhile: a millisecond or two."""
 
 IntColumn: TypeAlias = NDArray[np.int64]
 FloatColumn: TypeAlias = NDArray[np.float64]
@@ -129,10 +133,10 @@ class BatchBuilder:
         """The batch; see its attributes."""
         return SampleBatch(
             self.series,
-            np.array(self.numbers, np.int64),
-            np.array(self.timestamps_ms, np.int64),
-            _doubles(self.values),
-            np.array(self.sample_index, np.int64),
+            int_column(self.numbers),
+            int_column(self.timestamps_ms),
+            float_column(self.values),
+            int_column(self.sample_index),
             self.rejected,
             tuple(self.errors),
             batch_id,
@@ -140,7 +144,19 @@ class BatchBuilder:
         )
 
 
-def _doubles(values: list[float]) -> FloatColumn:
+def int_column(values: Sequence[int]) -> IntColumn:
+    """The numbers as a column; made in pieces, between which other threads get their turn."""
+    pieces = [np.array(values[start : start + PIECE], np.int64) for start in range(0, len(values), PIECE)]
+    return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.int64), *pieces])
+
+
+def float_column(values: Sequence[float]) -> FloatColumn:
+    """As `int_column`; a whole number that no double can hold is infinite."""
+    pieces = [_doubles(values[start : start + PIECE]) for start in range(0, len(values), PIECE)]
+    return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0), *pieces])
+
+
+def _doubles(values: Sequence[float]) -> FloatColumn:
     try:
         return np.array(values, np.float64)
     except OverflowError:  # a whole number with more than 308 digits

@@ -66,7 +66,7 @@ class OtlpForm(Protocol):
     """The messages of OTLP."""
 
     def read(self, body: bytes, *, is_json: bool) -> Iterator[OtlpMetric]:
-        """The metrics of a request, in protobuf or JSON; raises `InvalidArgumentError` when it is none, before the first is given."""
+        """The metrics of a request, in protobuf or JSON; raises `InvalidArgumentError`, also on the way, when it is none."""
         ...
 
     def answer(self, rejected: int, message: str, *, is_json: bool) -> bytes:

@@ -309,7 +309,7 @@ def test_json_has_integers_as_texts_or_numbers_and_enums_by_name_or_number() -> 
 )
 def test_a_body_that_is_no_request_is_refused(body: bytes, is_json: bool, reason: str) -> None:
     with pytest.raises(InvalidArgumentError) as error:
-        OtlpMessages().read(body, is_json=is_json)
+        list(OtlpMessages().read(body, is_json=is_json))
     assert error.value.reason == reason
 
 

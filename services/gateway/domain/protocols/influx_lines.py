@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from services.common.errors import InvalidArgumentError
-from services.gateway.domain.batch import BadSampleError, BatchBuilder, FloatColumn, SampleBatch
+from services.gateway.domain.batch import BadSampleError, BatchBuilder, FloatColumn, SampleBatch, float_column, int_column
 from services.gateway.domain.protocols.influx_values import Timestamps, field_value, name_text, plain_numbers, shown
 from services.gateway.domain.protocols.series_labels import NAME, series_labels
 from services.gateway.domain.series_table import SeriesGroup, SeriesTable
@@ -64,7 +64,7 @@ def parse_lines(body: bytes, precision: str, now_ms: int, series: SeriesTable) -
     if values is None:
         parser = _Parser(body, timestamps, series, is_hasty=False)
         parser.read()
-        values = np.array(parser.values, np.float64)
+        values = float_column(parser.values)
     return parser.batch(values)
 
 
@@ -124,10 +124,10 @@ class _Parser:
         """What was read, given the numbers of `values`."""
         batch = SampleBatch(
             self._series,
-            np.array(self._numbers, np.int64),
-            np.repeat(np.array(self._times, np.int64), self._counts),
+            int_column(self._numbers),
+            np.repeat(int_column(self._times), self._counts),
             values,
-            np.repeat(np.array(self._lines, np.int64), self._counts),
+            np.repeat(int_column(self._lines), self._counts),
             self._refused.rejected,
             tuple(self._refused.errors),
         )

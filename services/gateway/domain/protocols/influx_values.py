@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from services.common.errors import FieldError, InvalidArgumentError
-from services.gateway.domain.batch import BadSampleError, FloatColumn
+from services.gateway.domain.batch import PIECE, BadSampleError, FloatColumn
 
 _UNITS_MS: Final = {
     "": (1, 1_000_000),
@@ -40,6 +40,16 @@ def plain_numbers(values: Sequence[bytes]) -> FloatColumn | None:
 
     It accepts nothing that `field_value` refuses and costs a tenth; None leaves the values to that.
     """
+    pieces: list[FloatColumn] = []
+    for start in range(0, len(values), PIECE):
+        piece = _plain_numbers(values[start : start + PIECE])
+        if piece is None:
+            return None
+        pieces.append(piece)
+    return np.concatenate([np.empty(0), *pieces])
+
+
+def _plain_numbers(values: Sequence[bytes]) -> FloatColumn | None:
     text = b",".join([*values, b""])
     if b"\t" in text or b"\r" in text or b"\n" in text:  # space to JSON
         return None
@@ -56,7 +66,7 @@ def plain_numbers(values: Sequence[bytes]) -> FloatColumn | None:
     if len(numbers) != len(values) + 1 or not {int, float, bool}.issuperset(map(type, numbers)):
         return None
     column = np.array(numbers[:-1], np.float64)
-    return column if len(column) and float(np.abs(column).max()) < _INTEGER_LIMIT else None
+    return column if float(np.abs(column).max()) < _INTEGER_LIMIT else None
 
 
 def field_value(value: bytes) -> float | None:

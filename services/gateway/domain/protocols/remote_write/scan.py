@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.domain.batch import MAX_ERRORS, BadSampleError, IntColumn, SampleBatch, SampleError
+from services.gateway.domain.batch import MAX_ERRORS, PIECE, BadSampleError, IntColumn, SampleBatch, SampleError
 from services.gateway.domain.protocols.protobuf_wire import WireError
 from services.gateway.domain.protocols.remote_write.places import NARROW_BYTES, WIDE_BYTES, Places, words
 from services.gateway.domain.protocols.remote_write.walk import MAX_SAMPLES
@@ -70,7 +70,10 @@ def scan(data: bytes, series: SeriesTable, *, only_known: bool = False) -> Scann
         return None
     spans = zip(shape.labels_at.tolist(), shape.labels_end.tolist(), strict=True)
     written = [data[begin:end] for begin, end in spans]
-    numbers = np.fromiter(map(series.written.get, written, repeat(_UNKNOWN)), np.int64, len(written))
+    numbers = np.empty(len(written), np.int64)
+    for start in range(0, len(written), PIECE):
+        piece = written[start : start + PIECE]
+        numbers[start : start + PIECE] = np.fromiter(map(series.written.get, piece, repeat(_UNKNOWN)), np.int64, len(piece))
     refused: dict[int, BadSampleError] = {}
     unknown = np.flatnonzero(numbers == _UNKNOWN)
     if only_known and len(unknown):
