@@ -22,8 +22,30 @@ KINDS = st.sampled_from(["gauge", "sum", "histogram", "summary", "exponential_hi
 # As JSON may have it, and as it should not.
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 FIELDS = st.sampled_from(
-    "resourceMetrics resource attributes key value stringValue arrayValue values scopeMetrics metrics name unit gauge sum histogram "
-    "dataPoints timeUnixNano asDouble asInt aggregationTemporality bucketCounts flags".split()
+    [
+        "resourceMetrics",
+        "resource",
+        "attributes",
+        "key",
+        "value",
+        "stringValue",
+        "arrayValue",
+        "values",
+        "scopeMetrics",
+        "metrics",
+        "name",
+        "unit",
+        "gauge",
+        "sum",
+        "histogram",
+        "dataPoints",
+        "timeUnixNano",
+        "asDouble",
+        "asInt",
+        "aggregationTemporality",
+        "bucketCounts",
+        "flags",
+    ]
 )
 DOCUMENTS = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4), max_leaves=25
