@@ -56,7 +56,7 @@ class InfluxAddress:
         if consistency and consistency not in _CONSISTENCIES:
             raise ValueError(f"consistency must be one of {', '.join(_CONSISTENCIES)}")
         prefix, _, database = parsed.path.rstrip("/").rpartition("/")
-        base = URL.build(scheme=parsed.scheme, host=parsed.host, port=port or 8086, path=prefix)
+        base = URL.build(scheme=parsed.scheme, host=parsed.host, port=port, path=prefix)
         return cls(
             str(base).rstrip("/"),
             database or DEFAULT_DATABASE,

@@ -159,6 +159,8 @@ class _Request:
         self._observe(self._kind, "failed", self._seconds())
         if isinstance(error, TimeoutError):
             return InfluxAwayError(f"no answer within {self._seconds():.0f} s")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return InfluxAwayError(f"no connection: {error.strerror or error}"[:_MAX_MESSAGE])
         return InfluxAwayError((str(error) or type(error).__name__)[:_MAX_MESSAGE])
 
     def _seconds(self) -> float:

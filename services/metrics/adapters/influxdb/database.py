@@ -26,11 +26,16 @@ _STATEMENTS: Final = 20
 
 
 class InfluxDatabase:
-    """What the store asks of InfluxDB. Every method raises `UnavailableError` (`STORE_UNAVAILABLE`) when that is away."""
+    """What the store asks of InfluxDB. Every method raises `UnavailableError` (`STORE_UNAVAILABLE`) when that is away.
+
+    Attributes:
+        is_missing: the server is there and our database is not (any more); `prepare` makes it.
+    """
 
     def __init__(self, client: InfluxClient) -> None:
         self._client = client
         self._version = ""
+        self.is_missing = False
 
     @property
     def address(self) -> str:
@@ -60,6 +65,7 @@ class InfluxDatabase:
                     message = f"InfluxDB {self._version} at {self.address} has no such database, and it cannot be made from here ({error})"
                     hint = f"make it yourself; with InfluxDB 2 a bucket called {name}, which its v1 interface finds by that name"
                     raise RefusedError(f"{message}; {hint}", reason="STORE_NO_DATABASE") from error
+        self.is_missing = False
         return self._version
 
     async def write(self, body: bytes) -> None:
@@ -132,6 +138,7 @@ class InfluxDatabase:
         try:
             yield
         except InfluxAwayError as error:
+            self.is_missing = self.is_missing or isinstance(error, DatabaseMissingError)
             message = f"InfluxDB at {self.address}: {error}"
             raise UnavailableError(message, reason="STORE_UNAVAILABLE", retry_after_seconds=_RETRY_AFTER_SECONDS) from error
 

@@ -229,10 +229,10 @@ class InfluxStore:
 
     async def _ready(self) -> None:
         """Connect when that has not succeeded yet: make the database, learn first and newest samples."""
-        if self._connected:
+        if self._connected and not self._database.is_missing:
             return
         async with self._connect_lock:
-            if self._connected:
+            if self._connected and not self._database.is_missing:
                 return
             version = await self._database.prepare()
             strangers = await restore(self._database, self._state)
