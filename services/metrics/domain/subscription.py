@@ -11,8 +11,8 @@ from services.metrics.domain.feed import Feed
 from services.metrics.domain.matching import matches
 from services.metrics.domain.ports import Columns, IdArray, Labels, Matcher, SampleStore
 
-SNAPSHOT_SAMPLES: Final = 100_000
-"""A larger snapshot is sent in parts, for a message has a greatest size."""
+NEW_SERIES: Final = 1_000
+"""Series that are new to a reader go out this many at a time: their labels are looked at, and told, one by one."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,33 @@ class Subscription:
         if cursor is None or not self._feed.holds(cursor):
             cursor = self._feed.cursor  # taken before the store is read, so that nothing falls between the two
             reader = self._feed.reader(cursor)
-            latest = await self._store.latest()
-            columns, series = self._select(latest)
-            for part in _parts(columns, series, cursor):
-                yield part
+            for position, rows in enumerate(self._portions(await self._store.latest())):
+                columns, series = self._select(rows)
+                if not position or len(columns):
+                    yield Delivery(cursor, True, series, columns)
         else:
             reader = self._feed.reader(cursor)
         while True:
             read = await reader.read()
             removed = self._give_up_deleted() if read.deleted else np.empty(0, np.uint64)
-            columns, series = self._select(read.columns)
-            if len(columns) or read.dropped or len(removed):
-                yield Delivery(read.cursor, False, series, columns, read.dropped, removed)
+            portions = self._portions(read.columns)
+            dropped = read.dropped
+            for rest, rows in enumerate(portions, 1 - len(portions)):
+                columns, series = self._select(rows)
+                if len(columns) or dropped or len(removed):
+                    # Whoever leaves between two portions gets all of them again.
+                    yield Delivery(cursor if rest else read.cursor, False, series, columns, dropped, removed)
+                    dropped, removed = 0, removed[:0]
+            cursor = read.cursor
+
+    def _portions(self, columns: Columns) -> list[Columns]:
+        """The rows in parts, each with few enough series not seen before that the event loop can look at their labels."""
+        is_new = self._seen.find(columns.ids) < 0
+        total = int(np.count_nonzero(is_new))
+        if total <= NEW_SERIES:
+            return [columns]
+        cuts = np.searchsorted(np.cumsum(is_new), np.arange(NEW_SERIES, total, NEW_SERIES), side="right").tolist()
+        return [columns.take(slice(start, stop)) for start, stop in zip([0, *cuts], [*cuts, len(columns)], strict=True)]
 
     def _give_up_deleted(self) -> IdArray:
         """Those of the series sent before that the store no longer has. Their samples are nobody's from here on."""
@@ -98,14 +113,3 @@ class Subscription:
 
     def _wants(self, labels: Labels) -> bool:
         return not self._selectors or any(matches(matchers, labels) for matchers in self._selectors)
-
-
-def _parts(columns: Columns, series: list[tuple[int, Labels]], cursor: int) -> list[Delivery]:
-    """The snapshot in messages of bounded size; both inputs are ascending by id, and every id is in both."""
-    if len(columns) <= SNAPSHOT_SAMPLES:
-        return [Delivery(cursor, True, series, columns)]
-    cuts = range(0, len(columns), SNAPSHOT_SAMPLES)
-    return [
-        Delivery(cursor, True, series[cut : cut + SNAPSHOT_SAMPLES], columns.take(slice(cut, cut + SNAPSHOT_SAMPLES)))
-        for cut in cuts
-    ]

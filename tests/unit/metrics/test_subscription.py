@@ -109,7 +109,7 @@ async def test_duplicates_are_not_sent() -> None:
 
 
 async def test_a_large_snapshot_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscription, "SNAPSHOT_SAMPLES", 4)
+    monkeypatch.setattr(subscription, "NEW_SERIES", 4)
     fixture = Fixture()
     await fixture.write({("cpu", f"s{number}"): float(number) for number in range(10)})
     watch = fixture.watch()
@@ -117,6 +117,23 @@ async def test_a_large_snapshot_comes_in_parts(monkeypatch: pytest.MonkeyPatch) 
     assert [len(part.columns) for part in parts] == [4, 4, 2]
     assert all(part.snapshot and part.cursor == fixture.feed.cursor for part in parts)
     assert [value for part in parts for _, value in told(part)] == [float(number) for number in range(10)]
+
+
+async def test_many_new_series_come_in_parts_and_are_sent_again_to_who_leaves_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "NEW_SERIES", 4)
+    fixture = Fixture()
+    await fixture.write({("cpu", "known"): 0.0})
+    watch = fixture.watch()
+    before = (await anext(watch)).cursor
+    await fixture.write({("cpu", f"s{number}"): float(number) for number in range(9)} | {("cpu", "known"): 1.0}, seconds=10)
+    parts: Sequence[Delivery] = [await anext(watch) for _ in range(3)]
+    assert [value for part in parts for value in part.columns.values.tolist()] == [*map(float, range(9)), 1.0]
+    assert [len(part.series) for part in parts] == [4, 4, 1]
+    assert [part.cursor for part in parts] == [before, before, fixture.feed.cursor]
+    assert not any(part.snapshot for part in parts)
+    again = fixture.watch(cursor=parts[1].cursor)
+    parts = [await anext(again) for _ in range(3)]
+    assert [value for part in parts for value in part.columns.values.tolist()] == [*map(float, range(9)), 1.0]
 
 
 async def test_series_that_are_no_more_are_named_once_and_nothing_of_them_follows() -> None:
