@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.common.clock import ManualClock
+from services.common.errors import OpenManagerError
 from services.metrics.adapters.embedded.engine import Batch, Engine
 from services.metrics.app import build
 from services.metrics.domain.ports import Receipt, WriteMode
@@ -30,7 +31,7 @@ def on_parts(monkeypatch: pytest.MonkeyPatch, before: Callable[[Path, int], None
     """Call back on the store's writer thread around the commit of each part of the past, with the store's folder and the number."""
     commit, parts = Engine.commit, 0
 
-    def counting(engine: Engine, batches: Sequence[Batch]) -> list[Receipt]:
+    def counting(engine: Engine, batches: Sequence[Batch]) -> list[Receipt | OpenManagerError]:
         nonlocal parts
         if not any(batch.mode is WriteMode.IMPORT for batch in batches):
             return commit(engine, batches)

@@ -1,5 +1,6 @@
 """One Prometheus and three readers of ours, all with the same series."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest_asyncio
 from services.metrics.adapters.embedded import EmbeddedStore
 from services.metrics.adapters.memory import MemoryStore
 from services.metrics.domain.ports import Columns, SampleStore, WriteMode
+from tests.support.postgres import REQUIRE_VARIABLE
 from tests.support.promql_corpus.prometheus import BINARY_VARIABLE, Prometheus, find_binary, running_prometheus
 from tests.support.promql_corpus.series import BASE_MS, corpus
 from tests.support.promql_series import MemoryReader
@@ -21,7 +23,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """A real Prometheus 2.x with every series."""
     binary = find_binary()
     if binary is None:
-        pytest.skip(f"no Prometheus here: install the package `prometheus`, or name the program in {BINARY_VARIABLE}")
+        message = f"no Prometheus here: install the package `prometheus`, or name the program in {BINARY_VARIABLE}"
+        if os.environ.get(REQUIRE_VARIABLE):
+            pytest.fail(f"{message}; {REQUIRE_VARIABLE} wants it")
+        pytest.skip(message)
     with running_prometheus(binary, tmp_path_factory.mktemp("prometheus")) as running:
         if not running.version().startswith("2."):
             pytest.skip(f"the Prometheus here is {running.version()}; PromQL 2.x is what is compared")
