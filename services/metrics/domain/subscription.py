@@ -1,5 +1,6 @@
 """What one reader of the feed gets to see: the series it asked for, each defined once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +13,7 @@ from services.metrics.domain.matching import matches
 from services.metrics.domain.ports import Columns, IdArray, Labels, Matcher, SampleStore
 
 NEW_SERIES: Final = 1_000
-"""Series that are new to a reader go out this many at a time: their labels are looked at, and told, one by one."""
+"""Series that are new to a reader are looked at, and go out, this many at a time, for each takes some microseconds."""
 
 
 @dataclass(frozen=True)
@@ -60,33 +61,24 @@ class Subscription:
         if cursor is None or not self._feed.holds(cursor):
             cursor = self._feed.cursor  # taken before the store is read, so that nothing falls between the two
             reader = self._feed.reader(cursor)
-            for position, rows in enumerate(self._portions(await self._store.latest())):
-                columns, series = self._select(rows)
-                if not position or len(columns):
-                    yield Delivery(cursor, True, series, columns)
+            columns, series = await self._select(await self._store.latest())
+            for part, told in _parts(columns, series):
+                yield Delivery(cursor, True, told, part)
         else:
             reader = self._feed.reader(cursor)
         while True:
             read = await reader.read()
             removed = self._give_up_deleted() if read.deleted else np.empty(0, np.uint64)
-            portions = self._portions(read.columns)
+            columns, series = await self._select(read.columns)
+            if not (len(columns) or read.dropped or len(removed)):
+                continue
             dropped = read.dropped
-            for rest, rows in enumerate(portions, 1 - len(portions)):
-                columns, series = self._select(rows)
-                if len(columns) or dropped or len(removed):
-                    # Whoever leaves between two portions gets all of them again.
-                    yield Delivery(cursor if rest else read.cursor, False, series, columns, dropped, removed)
-                    dropped, removed = 0, removed[:0]
+            parts = _parts(columns, series)
+            for rest, (part, told) in enumerate(parts, 1 - len(parts)):
+                # Whoever leaves between two parts gets all of them again.
+                yield Delivery(cursor if rest else read.cursor, False, told, part, dropped, removed)
+                dropped, removed = 0, removed[:0]
             cursor = read.cursor
-
-    def _portions(self, columns: Columns) -> list[Columns]:
-        """The rows in parts, each with few enough series not seen before that the event loop can look at their labels."""
-        is_new = self._seen.find(columns.ids) < 0
-        total = int(np.count_nonzero(is_new))
-        if total <= NEW_SERIES:
-            return [columns]
-        cuts = np.searchsorted(np.cumsum(is_new), np.arange(NEW_SERIES, total, NEW_SERIES), side="right").tolist()
-        return [columns.take(slice(start, stop)) for start, stop in zip([0, *cuts], [*cuts, len(columns)], strict=True)]
 
     def _give_up_deleted(self) -> IdArray:
         """Those of the series sent before that the store no longer has. Their samples are nobody's from here on."""
@@ -96,13 +88,16 @@ class Subscription:
         self._seen, self._is_wanted = IdPlaces(self._seen.ids[is_held]), self._is_wanted[is_held]
         return gone
 
-    def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
-        """The wanted rows, and the series among them that come for the first time."""
+    async def _select(self, columns: Columns) -> tuple[Columns, list[tuple[int, Labels]]]:
+        """The wanted rows, and the series among them that come for the first time, ascending by id."""
         places = self._seen.find(columns.ids)
         series: list[tuple[int, Labels]] = []
         if len(unseen := np.unique(columns.ids[places < 0])):
-            labelled = zip(unseen.tolist(), self._store.labels_of(unseen), strict=True)
-            series = [(series_id, labels) for series_id, labels in labelled if labels and self._wants(labels)]
+            for start in range(0, len(unseen), NEW_SERIES):
+                some = unseen[start : start + NEW_SERIES]
+                labelled = zip(some.tolist(), self._store.labels_of(some), strict=True)
+                series += [(series_id, labels) for series_id, labels in labelled if labels and self._wants(labels)]
+                await asyncio.sleep(0)
             wanted = np.append(self._seen.ids[self._is_wanted], np.array([series_id for series_id, _ in series], np.uint64))
             self._seen = IdPlaces(np.union1d(self._seen.ids, unseen))
             self._is_wanted = np.isin(self._seen.ids, wanted, assume_unique=True)
@@ -113,3 +108,19 @@ class Subscription:
 
     def _wants(self, labels: Labels) -> bool:
         return not self._selectors or any(matches(matchers, labels) for matchers in self._selectors)
+
+
+def _parts(columns: Columns, series: list[tuple[int, Labels]]) -> list[tuple[Columns, list[tuple[int, Labels]]]]:
+    """The rows in parts, each with the series that come in it for the first time, which are not too many; at least one part."""
+    if len(series) <= NEW_SERIES:
+        return [(columns, series)]
+    untold = dict(series)
+    new = np.fromiter(untold, np.uint64, len(untold))
+    ordinal = np.cumsum(find(columns.ids, new) >= 0)
+    cuts = np.searchsorted(ordinal, np.arange(NEW_SERIES, int(ordinal[-1]), NEW_SERIES), side="right").tolist()
+    parts = []
+    for start, stop in zip([0, *cuts], [*cuts, len(columns)], strict=True):
+        part = columns.take(slice(start, stop))
+        told = [(series_id, untold.pop(series_id)) for series_id in np.unique(part.ids).tolist() if series_id in untold]
+        parts.append((part, told))
+    return parts
