@@ -64,6 +64,7 @@ class Subscription:
             columns, series = await self._select(await self._store.latest())
             for part, told in _parts(columns, series):
                 yield Delivery(cursor, True, told, part)
+                await asyncio.sleep(0)
         else:
             reader = self._feed.reader(cursor)
         while True:
@@ -78,6 +79,8 @@ class Subscription:
                 # Whoever leaves between two parts gets all of them again.
                 yield Delivery(cursor if rest else read.cursor, False, told, part, dropped, removed)
                 dropped, removed = 0, removed[:0]
+                if rest:
+                    await asyncio.sleep(0)
             cursor = read.cursor
 
     def _give_up_deleted(self) -> IdArray:
