@@ -18,6 +18,8 @@ from services.metrics.adapters.fleet import FleetCollector
 from services.metrics.adapters.host import HostCollector
 from services.metrics.adapters.influxdb.address import InfluxAddress
 from services.metrics.adapters.influxdb.store import InfluxStore
+from services.metrics.adapters.remote_write_out.forwarder import RemoteWriteForwarder
+from services.metrics.adapters.remote_write_out.options import RemoteWriteOptions
 from services.metrics.domain.collect import CollectedSeries
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.inventory import Inventory
@@ -51,7 +53,8 @@ def build(settings: MetricsSettings, connect: Connect, telemetry: Telemetry, clo
         lifecycle.on_stop("store", store.close, STORE_STOP_SECONDS)
         instruments.show_store(store)
         feed = Feed(round(clock.now() * 1000), settings.feed_samples)
-        writer = SampleWriter(store, feed, clock, instruments.count_receipt)
+        forwarder = await _start_forwarding(settings, lifecycle, store, telemetry, clock)
+        writer = SampleWriter(store, feed, clock, instruments.count_receipt, forwarder)
         query_limits = QueryLimits(max_samples=settings.query_max_samples)
         stored_fleet = StoredFleet(store, writer, clock)
         servicer = MetricsServicer(store, writer, feed, Inventory(store), stored_fleet, clock, instruments, query_limits)
@@ -96,6 +99,24 @@ async def _open_store(settings: MetricsSettings, telemetry: Telemetry) -> Sample
         return await EmbeddedStore.open(folder, limits=limits)
     address = InfluxAddress.parse(settings.influx_url.get_secret_value())
     return await InfluxStore.open(folder, address, telemetry=telemetry, limits=limits)
+
+
+async def _start_forwarding(
+    settings: MetricsSettings, lifecycle: Lifecycle, store: SampleStore, telemetry: Telemetry, clock: Clock
+) -> RemoteWriteForwarder | None:
+    if settings.remote_write_url is None:
+        return None
+    token = settings.remote_write_bearer_token
+    options = RemoteWriteOptions.of(
+        settings.remote_write_url.get_secret_value(),
+        bearer_token=token.get_secret_value() if token else "",
+        ca_file=settings.remote_write_ca_file,
+        queue_bytes=settings.remote_write_queue_bytes,
+    )
+    forwarder = await RemoteWriteForwarder.open(settings.data_dir / "metrics", options, store, clock, telemetry)
+    lifecycle.on_stop("remote_write_queue", forwarder.close, STORE_STOP_SECONDS)
+    lifecycle.spawn("remote_write", forwarder.run())
+    return forwarder
 
 
 async def _at_most(clock: Clock, seconds: float, work: Coroutine[Any, Any, None]) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.common.config import CommonSettings
 from services.metrics.adapters.influxdb.address import InfluxAddress
+from services.metrics.adapters.remote_write_out.options import RemoteWriteOptions
 
 
 class MetricsSettings(CommonSettings):
@@ -47,6 +48,20 @@ class MetricsSettings(CommonSettings):
         "`http://:TOKEN@host:8086/openmanager`; the embedded store in the data folder when not given.",
         json_schema_extra={"env": "OPENMANAGER_INFLUX_URL"},
     )
+    remote_write_url: SecretStr | None = Field(
+        None,
+        description="Prometheus-compatible receiver that everything stored is sent on to by remote write, such as "
+        "`https://user:password@host/api/v1/write`; nobody when not given.",
+    )
+    remote_write_bearer_token: SecretStr | None = Field(None, description="Token for that receiver.")
+    remote_write_ca_file: Path | None = Field(
+        None, description="Certificates to trust in it, as PEM; the machine's own when not given."
+    )
+    remote_write_queue_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Space on disk for samples that the receiver has not taken yet; the oldest go first when it is full.",
+    )
     scrape_config: Path | None = Field(
         None, description="Targets to scrape, in the form of a `prometheus.yml`; read again whenever the file changes."
     )
@@ -62,6 +77,21 @@ class MetricsSettings(CommonSettings):
     def _usable_influx_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             InfluxAddress.parse(value.get_secret_value())
+        return value
+
+    @field_validator("remote_write_url")
+    @classmethod
+    def _usable_remote_write_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            RemoteWriteOptions.of(value.get_secret_value())
+        return value
+
+    @field_validator("remote_write_bearer_token")
+    @classmethod
+    def _one_authorization(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        url = others.data.get("remote_write_url")
+        if value is not None and url is not None:
+            RemoteWriteOptions.of(url.get_secret_value(), bearer_token=value.get_secret_value())
         return value
 
     @field_validator("fleet_history_days")

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from services.common.clock import Clock
 from services.metrics.domain.feed import Feed
+from services.metrics.domain.forward import Forwarder
 from services.metrics.domain.ports import Columns, Matcher, Receipt, SampleStore, WriteMode
 
 
@@ -25,13 +26,22 @@ class SampleWriter:
         feed: is told which were accepted, and when series are gone.
         clock: says what is too old or in the future.
         observe: is told what became of each batch.
+        forwarder: sends on what is stored, if anybody wants that.
     """
 
-    def __init__(self, store: SampleStore, feed: Feed, clock: Clock, observe: Callable[[Source, Receipt], None]) -> None:
+    def __init__(
+        self,
+        store: SampleStore,
+        feed: Feed,
+        clock: Clock,
+        observe: Callable[[Source, Receipt], None],
+        forwarder: Forwarder | None = None,
+    ) -> None:
         self._store = store
         self._feed = feed
         self._clock = clock
         self._observe = observe
+        self._forwarder = forwarder
 
     async def write(self, columns: Columns, source: Source, mode: WriteMode = WriteMode.LIVE) -> Receipt:
         """Store a batch; its accepted samples are durable on return. The arrays must not be written again.
@@ -71,8 +81,21 @@ class SampleWriter:
         return self._told(await self._store.delete_before(time_ms))
 
     async def _append(self, columns: Columns, source: Source, mode: WriteMode) -> Receipt:
-        receipt = await self._store.append(columns, mode=mode, now_ms=round(self._clock.now() * 1000))
+        if self._forwarder is None or not len(columns):
+            receipt = await self._store.append(columns, mode=mode, now_ms=round(self._clock.now() * 1000))
+        else:
+            receipt = await self._append_and_forward(self._forwarder, columns, mode)
         self._observe(source, receipt)
+        return receipt
+
+    async def _append_and_forward(self, forwarder: Forwarder, columns: Columns, mode: WriteMode) -> Receipt:
+        ticket = await forwarder.offer(columns)
+        try:
+            receipt = await self._store.append(columns, mode=mode, now_ms=round(self._clock.now() * 1000))
+        except BaseException:  # a caller that gives up leaves it open, too, whether the store takes the batch
+            forwarder.doubt(ticket)
+            raise
+        forwarder.settle(ticket, receipt.mask)
         return receipt
 
     def _told(self, deleted: int) -> int:
