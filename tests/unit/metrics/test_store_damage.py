@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import RefusedError
-from services.metrics.adapters.embedded import EmbeddedStore, doctor
+from services.metrics.adapters.embedded import EmbeddedOptions, EmbeddedStore, doctor
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS
 from tests.support.samples import NOW_MS, by_id, columns, equal, everything, register
 
@@ -147,3 +147,49 @@ async def test_after_a_repair_ids_are_not_given_twice(tmp_path: Path) -> None:
     assert new not in before
     assert set(await everything(store)) == {1, 2}
     await store.close()
+
+
+async def fill_with_repeats(folder: Path) -> Found:
+    """Batches of one layout in the journal, none of them sealed."""
+    store = await EmbeddedStore.open(folder, options=EmbeddedOptions(repeat_rows=3))
+    ids = (await register(store, "cpu", "memory", "disk")).tolist()
+    for step in range(10):
+        await store.append(columns([(series_id, NOW_MS + step, float(step)) for series_id in ids]), now_ms=NOW_MS)
+    found = await everything(store)
+    await store.close()
+    return found
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+async def test_a_layout_is_lost_only_when_both_of_its_copies_are(tmp_path: Path, copies: int) -> None:
+    before = await fill_with_repeats(tmp_path)
+    with sqlite3.connect(tmp_path / "journal.db") as connection:
+        connection.execute("UPDATE layout SET ids = zeroblob(length(ids)) WHERE copy < ?", (copies,))
+    connection.close()
+    report = doctor.check(tmp_path)
+    assert report.sound == (copies == 1)
+    if copies == 1:
+        assert await reopened(tmp_path) == before
+        return
+    store = await EmbeddedStore.open(tmp_path)
+    # What came before its first repetition names its series itself.
+    assert await everything(store) == {series_id: rows[:1] for series_id, rows in before.items()}
+    assert store.stats().extra["bad_batches"] == 9
+    await store.close()
+    assert doctor.repair(tmp_path, now=0).files[1].bad_rows == 9
+    assert doctor.check(tmp_path).sound
+
+
+async def test_a_flipped_bit_in_a_repeating_batch_costs_it_alone(tmp_path: Path) -> None:
+    before = await fill_with_repeats(tmp_path)
+    with sqlite3.connect(tmp_path / "journal.db") as connection:
+        (data,) = connection.execute("SELECT data FROM frame WHERE place = 4").fetchone()
+        connection.execute("UPDATE frame SET data = ? WHERE place = 4", (data[:-1] + bytes([data[-1] ^ 1]),))
+        # A number that is not what was written counts as damage, too: it says whether the row is needed.
+        connection.execute("UPDATE frame SET number = number + 100 WHERE place = 6")
+    connection.close()
+    assert doctor.check(tmp_path).files[1].bad_rows == 2
+    assert doctor.repair(tmp_path, now=0).files[1].good_rows == 8
+    assert await reopened(tmp_path) == {
+        series_id: [row for step, row in enumerate(rows) if step not in (4, 6)] for series_id, rows in before.items()
+    }

@@ -234,7 +234,8 @@ def _save_catalog(aside: Path, place: Path, store_id: str) -> tuple[int, int]:
         with transaction(connection):
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", kept.items())
             connection.executemany("INSERT OR IGNORE INTO series VALUES (?, ?, ?)", rows["series"])
-            connection.executemany("INSERT OR IGNORE INTO span VALUES (?, ?)", rows["span"])
+            spans = rows["span"] if "schema" in meta else [(group, zlib.compress(columns, 1)) for group, columns in rows["span"]]
+            connection.executemany("INSERT OR IGNORE INTO span VALUES (?, ?)", spans)
         with transaction(connection):
             for row in _stream(aside, "block"):
                 if _good_block(row):
