@@ -24,6 +24,7 @@ from services.common.config import ConfigError
 from services.common.errors import RefusedError
 from services.common.folder_lock import FolderLock
 from services.metrics.adapters.embedded import doctor as store_doctor
+from services.metrics.adapters.influxdb.address import InfluxAddress
 
 Verdict = Literal["ok", "note", "bad"]
 MARKS: dict[Verdict, str] = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
@@ -73,6 +74,7 @@ def _findings(data_dir: Path | None, url: str, *, repair: bool) -> Iterator[Find
         return
     yield Finding("ok", "settings can be used")
     yield from _folder_findings(settings, repair=repair)
+    yield from _influxdb_findings(settings)
     yield from _running_findings(url)
 
 
@@ -143,6 +145,22 @@ def _state_findings(path: Path, what: str, *, repair: bool) -> Iterator[Finding]
                 path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
         path.rename(aside)
         yield Finding("note", f"{path} was damaged and is now {aside}; {what} have to be made again")
+
+
+def _influxdb_findings(settings: SuiteSettings) -> Iterator[Finding]:
+    if settings.metrics.influx_url is None:
+        return
+    address = InfluxAddress.parse(settings.metrics.influx_url.get_secret_value())
+    try:
+        with urllib.request.urlopen(f"{address.base}/ping", timeout=PROBE_SECONDS) as response:  # noqa: S310  the address is the operator's own
+            version = response.headers.get("X-Influxdb-Version", "of unknown version")
+        yield Finding("ok", f"InfluxDB {version} answers at {address.base}")
+    except urllib.error.HTTPError as error:  # newer ones may want to know who asks, and that is an answer
+        yield Finding(
+            "note" if error.code in (401, 403) else "bad", f"InfluxDB at {address.base} answers a ping with status {error.code}"
+        )
+    except (OSError, ValueError) as error:
+        yield Finding("bad", f"InfluxDB at {address.base} does not answer: {error}; samples are refused until it does")
 
 
 def _running_findings(url: str) -> Iterator[Finding]:

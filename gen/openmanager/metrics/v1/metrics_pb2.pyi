@@ -298,7 +298,7 @@ class RowError(_message.Message):
     index: _builtins.int
     """Index of the row in the request, from 0."""
     reason: _builtins.str
-    """UPPER_SNAKE reason: TOO_OLD, IN_FUTURE, LATE, UNKNOWN_SERIES, INVALID_LABELS, SERIES_LIMIT."""
+    """UPPER_SNAKE reason: TOO_OLD, IN_FUTURE, LATE, UNKNOWN_SERIES, INVALID_LABELS, SERIES_LIMIT, STORE_REFUSED."""
     message: _builtins.str
     """What was wrong, for a person."""
     def __init__(
