@@ -68,8 +68,8 @@ class MetricsWriter:
     async def _write(self, batch: SampleBatch) -> Receipt:
         tally = _Tally(batch)
         if len(batch):
-            store, refused = await self._register(batch.series, batch.numbers)
-            columns = (store.ids(batch.numbers), batch.timestamps_ms, batch.values)
+            store, ids, refused = await self._register(batch.series, batch.numbers)
+            columns = (ids, batch.timestamps_ms, batch.values)
             rows = np.arange(len(batch))
             if refused:
                 tally.refuse(columns[0], refused)
@@ -95,7 +95,7 @@ class MetricsWriter:
             tally.add(response, rows)
             return
         self._store = None
-        store, _ = await self._register(batch.series, batch.numbers[rows])
+        store, _, _ = await self._register(batch.series, batch.numbers[rows])
         ids = store.ids(batch.numbers)
         deleted = rows[(ids[rows] != columns[0][rows]) & (ids[rows] != 0)]  # an id is never given twice
         tally.add(response, rows, sent_again=len(deleted))
@@ -115,8 +115,10 @@ class MetricsWriter:
         )
         return await call(self._stub.Write, request, TIMEOUT_SECONDS)
 
-    async def _register(self, series: SeriesTable, numbers: NDArray[np.int64]) -> tuple[_Store, dict[int, metrics_pb2.RowError]]:
-        """A store that knows the series of these numbers, and why it refused some.
+    async def _register(
+        self, series: SeriesTable, numbers: NDArray[np.int64]
+    ) -> tuple[_Store, NDArray[np.uint64], dict[int, metrics_pb2.RowError]]:
+        """A store that knows the series of these numbers, their ids there, and why it refused some.
 
         A refusal is not remembered: the limit behind it may have been raised since.
         """
@@ -124,7 +126,10 @@ class MetricsWriter:
         if store is None or store.series is not series:
             store = self._store = _Store(series)
         refused: dict[int, metrics_pb2.RowError] = {}
-        missing = np.unique(numbers[store.ids(numbers) == 0])
+        ids = store.ids(numbers)
+        if ids.all():
+            return store, ids, refused
+        missing = np.unique(numbers[ids == 0])
         for start in range(0, len(missing), MAX_SERIES_A_CALL):
             part = missing[start : start + MAX_SERIES_A_CALL]
             request = await asyncio.to_thread(_registration, [series.labels[number] for number in part.tolist()])
@@ -134,7 +139,7 @@ class MetricsWriter:
             store.store_id = response.store_id
             store.learn(part, np.frombuffer(response.ids, dtype="<u8"))
             refused.update({int(part[error.index]): error for error in response.errors})
-        return store, refused
+        return store, store.ids(numbers), refused
 
 
 class _Tally:

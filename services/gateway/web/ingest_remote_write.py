@@ -20,9 +20,8 @@ _DOOR: Final = "remote_write"
 _UNNAMED: Final = "application/x-www-form-urlencoded"
 """What clients say that were not told what to say, curl among them."""
 _QUICK_BYTES: Final = 1024 * 1024
-"""Up to this size it takes less than a millisecond to decompress a request and to read it by a layout."""
-_KNOWN_BYTES: Final = 512 * 1024
-"""Up to this size it takes two or three milliseconds to read a request whose series are known."""
+"""Up to this size a request is read on the event loop unless it has new series: it takes less than a millisecond to decompress it and
+to read it by a layout, and four or so to read it by its shape."""
 _EXPANSION: Final = 2
 """Memory of a request and its columns for each byte of it, about."""
 
@@ -79,7 +78,7 @@ class RemoteWriteHandlers:
         if found is not None:
             return found
         plain = bytes(data)
-        if size <= _KNOWN_BYTES and (found := self._decoder.known(plain, series)):
+        if found := self._decoder.known(plain, series):
             return found
         if size > SMALL_BYTES:
             return await asyncio.to_thread(self._decoder.decode, plain, series)

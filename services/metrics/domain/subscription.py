@@ -95,7 +95,8 @@ class Subscription:
         """The wanted rows, and the series among them that come for the first time, ascending by id."""
         places = self._seen.find(columns.ids)
         series: list[tuple[int, Labels]] = []
-        if len(unseen := np.unique(columns.ids[places < 0])):
+        if (is_new := places < 0).any():
+            unseen = np.unique(columns.ids[is_new])
             for start in range(0, len(unseen), NEW_SERIES):
                 some = unseen[start : start + NEW_SERIES]
                 labelled = zip(some.tolist(), self._store.labels_of(some), strict=True)
