@@ -106,7 +106,7 @@ def transposed(batches: list[ValueArray], columns: NDArray[np.int64]) -> NDArray
     """f64[columns, batches]: each chosen column through all batches."""
     table = np.empty((len(batches), len(columns)))
     for row, values in enumerate(batches):
-        np.take(values, columns, out=table[row], mode="clip")  # "raise" would buffer the output
+        values.take(columns, out=table[row], mode="clip")  # "raise" would buffer the output
     return np.ascontiguousarray(table.T)
 
 
