@@ -202,6 +202,29 @@ async def test_looking_for_refused_samples_has_an_end(receiver: RemoteWriteRecei
         assert receiver.requests < 60
 
 
+async def test_history_that_a_receiver_does_not_take_costs_few_requests(receiver: RemoteWriteReceiver, tmp_path: Path) -> None:
+    newest: dict[str, int] = {}
+
+    async def in_order_within_a_window(samples: list[Sample]) -> Answer:
+        names = [dict(labels)["__name__"] for labels, _, _ in samples]
+        if any(time_ms < newest.get(name, 0) - 50_001 for name, (_, time_ms, _) in zip(names, samples, strict=True)):
+            return Answer(400)
+        newest.update({name: max(newest.get(name, 0), time_ms) for name, (_, time_ms, _) in zip(names, samples, strict=True)})
+        return Answer()
+
+    receiver.answer = in_order_within_a_window
+    async with world(tmp_path, receiver.url) as here:
+        ids = (await register(here.store, *(f"m{i}" for i in range(5)))).tolist()
+        await here.write([(series_id, NOW_MS, 1.0) for series_id in ids])
+        await here.until_counted("sent", 5)
+        before = receiver.requests
+        late = [(series_id, NOW_MS - 100 * number, 1.0) for number in range(1, 1001) for series_id in ids]
+        await here.write([*late, *[(series_id, NOW_MS + 1, 2.0) for series_id in ids]])
+        await here.until_counted("refused", 5 * 500)
+        await here.until_counted("sent", 5 + 5 + 5 * 500)
+        assert receiver.requests - before < 140
+
+
 async def test_a_receiver_that_hangs_holds_nobody_up(receiver: RemoteWriteReceiver, tmp_path: Path) -> None:
     go_on = asyncio.Event()
 

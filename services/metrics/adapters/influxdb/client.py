@@ -59,8 +59,9 @@ class InfluxClient:
         self._options = options
         self._compress = options.compress and not address.is_here
         self._observe = observe
+        headers = {"Authorization": address.authorization} if address.authorization else {}
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": address.authorization} if address.authorization else {},
+            headers=headers if self._compress else headers | {"Accept-Encoding": "identity"},
             connector=aiohttp.TCPConnector(limit=32, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

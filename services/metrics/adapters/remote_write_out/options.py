@@ -22,6 +22,7 @@ class RemoteWriteOptions:
         max_backoff_seconds: longest wait of our own choice.
         max_retry_after_seconds: longest wait that a receiver may ask for.
         split_requests: requests spent on finding the samples that a receiver does not take, out of one that it refused.
+        split_late_requests: the same for samples older than what was sent of their series before, all of which it may not want.
     """
 
     url: str
@@ -34,6 +35,7 @@ class RemoteWriteOptions:
     max_backoff_seconds: float = 30.0
     max_retry_after_seconds: float = 600.0
     split_requests: int = 512
+    split_late_requests: int = 64
 
     @classmethod
     def of(

@@ -17,11 +17,13 @@ from services.metrics.adapters.remote_write_out.packing import unpack
 from services.metrics.adapters.remote_write_out.queue import Queue
 from services.metrics.adapters.remote_write_out.queue_file import Entry, State
 from services.metrics.adapters.remote_write_out.receiver import Receiver, ReceiverAwayError, ReceiverRefusalError
-from services.metrics.domain.ports import Columns, SampleStore
+from services.metrics.domain.ports import MIN_TIME_MS, Columns, MaskArray, SampleStore
 
 log = structlog.get_logger("metrics.remote_write")
 
 _STORE_RETRY_SECONDS: Final = 5.0
+_MAX_REMEMBERED: Final = 1_000_000
+"""Series whose newest sent sample is known; beyond it late samples are found out by being refused."""
 
 
 class Sender:
@@ -44,6 +46,7 @@ class Sender:
         self._instruments = instruments
         self._encoder = MessageEncoder()
         self._failing = False
+        self._sent_ms: dict[int, int] = {}
 
     async def run(self) -> None:
         """Send for ever; never returns."""
@@ -64,10 +67,31 @@ class Sender:
 
     async def _send(self, columns: Columns) -> None:
         columns = self._known(columns)
-        order = np.lexsort((columns.timestamps_ms, columns.ids))
-        columns = columns.take(order)
-        for start in range(0, len(columns), self._options.request_samples):
-            await self._deliver(columns.take(slice(start, start + self._options.request_samples)))
+        columns = columns.take(np.lexsort((columns.timestamps_ms, columns.ids)))
+        late = self._late(columns)
+        in_order, size = columns.take(~late), self._options.request_samples
+        for start in range(0, len(in_order), size):
+            await self._deliver(in_order.take(slice(start, start + size)), self._options.split_requests)
+        # By time, so that halving finds the age up to which a receiver takes them; the newest first.
+        old = columns.take(late)
+        old = old.take(np.argsort(-old.timestamps_ms, kind="stable"))
+        for start in range(0, len(old), size):
+            await self._deliver(old.take(slice(start, start + size)), self._options.split_late_requests)
+
+    def _late(self, columns: Columns) -> MaskArray:
+        """Which samples are older than what was sent of their series before: bool, one a sample, grouped by series and ascending."""
+        last = (
+            np.append(np.flatnonzero(columns.ids[1:] != columns.ids[:-1]), len(columns) - 1)
+            if len(columns)
+            else np.empty(0, np.intp)
+        )
+        ids, newest = columns.ids[last].tolist(), columns.timestamps_ms[last].tolist()
+        before = np.array([self._sent_ms.get(series_id, MIN_TIME_MS) for series_id in ids], np.int64)
+        if len(self._sent_ms) > _MAX_REMEMBERED:
+            self._sent_ms.clear()
+        for series_id, time_ms in zip(ids, newest, strict=True):
+            self._sent_ms[series_id] = max(time_ms, self._sent_ms.get(series_id, MIN_TIME_MS))
+        return columns.timestamps_ms < np.repeat(before, np.diff(last, prepend=-1))
 
     def _known(self, columns: Columns) -> Columns:
         """The samples whose series still have labels; those of deleted series have nobody to be sent as."""
@@ -87,14 +111,13 @@ class Sender:
         self._instruments.samples.labels(FORGOTTEN).inc(int(gone.sum()))
         return columns.take(~gone)
 
-    async def _deliver(self, columns: Columns) -> None:
+    async def _deliver(self, columns: Columns, budget: int) -> None:
         """Send samples until they are taken or refused.
 
         Many receivers refuse a whole request for one sample, so what is refused is halved until the samples that are meant are
-        alone; the rest goes through.
+        alone; the rest goes through. When `budget` refusals have not found them all, what is left of refused halves is given up.
         """
         parts = [columns]
-        budget = self._options.split_requests
         refused = 0
         why = ""
         while parts:
@@ -116,6 +139,7 @@ class Sender:
             log.warning("remote_write_refused", samples=refused, of=len(columns), why=why)
 
     async def _until_answered(self, columns: Columns) -> None:
+        columns = columns.take(np.lexsort((columns.timestamps_ms, columns.ids)))
         body = await asyncio.to_thread(self._encoder.encode, columns)
         wait = self._options.backoff_seconds
         while True:
