@@ -238,3 +238,27 @@ async def test_expired_blocks_leave_the_file(tmp_path: Path) -> None:
     assert store.stats().blocks == 1
     assert store.stats().series == 1
     await store.close()
+
+
+async def test_what_merges_and_deletions_leave_free_is_given_back(tmp_path: Path) -> None:
+    store = await EmbeddedStore.open(tmp_path, options=EmbeddedOptions(seal_samples=10**9, direct_rows=10**9))
+    ids = await register(store, *(f"m{i}" for i in range(30)))
+    noise = np.random.default_rng(5).normal(size=(6, 400 * len(ids)))
+    for part, values in enumerate(noise):
+        times = NOW_MS + part * 400_000 + np.arange(400) * 1000
+        receipt = await store.append(Columns(np.repeat(ids, 400), np.tile(times, len(ids)), values), now_ms=NOW_MS + 2 * HOUR_MS)
+        assert receipt.accepted == values.size
+        await store.flush()
+    before = await everything(store)
+    await store.compact()
+    stats = store.stats()
+    assert stats.blocks == len(ids)
+    assert await everything(store) == before
+    await store.delete_series([equal("__name__", "m0")])
+    await store.compact()
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "blocks.db")
+    assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+    connection.close()
+    assert (tmp_path / "journal.db").stat().st_size < 2**20
+    assert (tmp_path / "blocks.db").stat().st_size < 1.2 * stats.block_bytes

@@ -34,6 +34,8 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS span (group_id INTEGER PRIMARY KEY, columns BLOB NOT NULL) STRICT",
 )
 _SPAN_COLUMNS: Final = 4
+_INCREMENTAL: Final = 2
+_PAGES_AT_ONCE: Final = 2_048
 _SCHEMA_VERSION: Final = 2
 LAST_LEVEL: Final = 9
 """Blocks of this level are as large as they get."""
@@ -96,7 +98,7 @@ class Catalog:
     def __init__(self, folder: Path, new_store_id: str) -> None:
         self.path = folder / FILE_NAME
         self.lock = threading.RLock()
-        self._connection = open_writer(self.path, page_bytes=_PAGE_BYTES)
+        self._connection = open_writer(self.path, page_bytes=_PAGE_BYTES, gives_back=True)
         with transaction(self._connection):
             migrate(self._connection, self.path)
             self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('store_id', ?)", (new_store_id,))
@@ -188,6 +190,21 @@ class Catalog:
             self.blocks -= int(count)
             self.block_samples -= int(samples)
             self.block_bytes -= int(size)
+            return True
+
+    def give_back(self, at_least: float) -> bool:
+        """Shrink the file by some megabytes, if this part of it is free at least; False when there was nothing to do.
+
+        Files of the first version cannot, and fill what is free in the course of time.
+        """
+        with self.lock:
+            pages, free, mode = (
+                int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "auto_vacuum")
+            )
+            if mode != _INCREMENTAL or not free or free < at_least * pages:
+                return False
+            self._connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
             return True
 
     def delete(self, ids: IdArray, floor_ms: int | None) -> None:

@@ -12,8 +12,13 @@ _CORRUPT_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB
 _RETRY_AFTER_SECONDS: Final = 5.0
 
 
-def open_writer(path: Path, *, page_bytes: int) -> sqlite3.Connection:
+def open_writer(path: Path, *, page_bytes: int, gives_back: bool = False) -> sqlite3.Connection:
     """A connection for the one thread that writes: write-ahead log, and an fsync in every commit.
+
+    Args:
+        path: the file, made when it is new.
+        page_bytes: page size of a new file.
+        gives_back: a new file can give back free pages some at a time (`PRAGMA incremental_vacuum`).
 
     Raises:
         sqlite3.Error: see `open_failure`.
@@ -21,6 +26,8 @@ def open_writer(path: Path, *, page_bytes: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         connection.execute(f"PRAGMA page_size = {page_bytes:d}")
+        if gives_back:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {16 * 2**20 // page_bytes:d}")

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -166,12 +167,16 @@ class Journal:
             self._free.setdefault(size, []).append(place)
 
     def shrink(self) -> None:
-        """Give up the places that nothing is in."""
+        """Give up the places that nothing is in, and what the file has too much."""
         free = [(place,) for places in self._free.values() for place in places]
         if free:
             with transaction(self._connection):
                 self._connection.executemany("DELETE FROM frame WHERE place = ?", free)
             self._free.clear()
+        pages, unused = (int(self._connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count"))
+        if unused > pages // 2:
+            with suppress(sqlite3.OperationalError):  # a full disk: the pages are used again by what comes
+                self._connection.execute("VACUUM")
 
     def close(self) -> None:
         """Release the file."""

@@ -18,6 +18,8 @@ log = structlog.get_logger("metrics.store")
 
 _MERGE_FROM_BLOCKS: Final = 8
 _MERGE_FROM_SAMPLES: Final = MAX_BLOCK_ROWS * 3 // 4
+_MOSTLY_FREE: Final = 0.4
+"""What merges and deletions leave free is filled by the next seals; a file of which this much is free is made smaller."""
 _GROUPS_AT_ONCE: Final = 16
 """Groups merged in a transaction: what a seal may have to wait for."""
 
@@ -67,7 +69,7 @@ class Packer:
         Raises:
             sqlite3.Error: the disk does not take it; nothing is lost.
         """
-        while self._merge(_GROUPS_AT_ONCE, 2, 2):
+        while self._merge(_GROUPS_AT_ONCE, 2, 2) or self._catalog.give_back(0.0):
             pass
 
     def close(self) -> None:
@@ -114,7 +116,7 @@ class Packer:
         if self._closing:
             return False
         try:
-            return self._merge(_GROUPS_AT_ONCE, _MERGE_FROM_BLOCKS, _MERGE_FROM_SAMPLES)
+            return self._merge(_GROUPS_AT_ONCE, _MERGE_FROM_BLOCKS, _MERGE_FROM_SAMPLES) or self._catalog.give_back(_MOSTLY_FREE)
         except Exception as error:
             log.error("merge_failed", error=repr(error), exc_info=error)
             return False
