@@ -114,6 +114,8 @@ def load_settings(
         settings = kind.model_validate(values)
     except ValidationError as invalid:
         for error in invalid.errors():
+            if error["type"] == "default_factory_not_called":
+                continue  # a default made from another setting, which is told of itself
             name = str(error["loc"][0]) if error["loc"] else "settings"
             problems.append(FieldError(sources.get(name, name), error["msg"].removeprefix("Value error, ")))
     if problems or settings is None:
