@@ -53,6 +53,12 @@ class World:
     def queued(self) -> float:
         return self.telemetry.registry.get_sample_value("openmanager_metrics_remote_write_queued_samples") or 0.0
 
+    async def until_empty(self) -> None:
+        async def empty() -> bool:
+            return self.queued() == 0
+
+        await until(empty, every=0.01)
+
     async def until_counted(self, outcome: str, number: int) -> None:
         async def counted() -> bool:
             return self.count(outcome) >= number
@@ -129,7 +135,7 @@ async def test_an_outage_and_a_restart_lose_nothing_and_keep_the_order(receiver:
         await receiver.start()
         taken = await receiver.until_taken(300)
         await here.until_counted("sent", 300)
-        assert here.queued() == 0
+        await here.until_empty()
     for name in "abc":
         assert [row for row in taken if dict(row[0])["__name__"] == name] == [
             sample(name, NOW_MS + n, float(n)) for n in range(100)
