@@ -68,15 +68,20 @@ def agent(
     token: Token = None,
     server: Annotated[str | None, typer.Option(help="Name of this host; its host name by default.")] = None,
     interval: Annotated[float, typer.Option(help="Seconds between samples.", min=1)] = 10.0,
+    spool_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for samples while the gateway is away; by default in OPENMANAGER_DATA_DIR or the user's state."),
+    ] = None,
+    spool_mib: Annotated[int, typer.Option(help="Space for them, in MiB; the oldest go first when it is full.", min=1)] = 64,
 ) -> None:
-    """Send this host's metrics to a gateway until stopped."""
-    from services.all_in_one.commands.agent import run_agent
+    """Send this host's metrics to a gateway until stopped; they wait on disk while it is away."""
+    from services.all_in_one.commands.agent import find_spool_dir, run_agent
     from services.common.clock import SystemClock
     from services.common.logs import configure_logging
 
     async def work() -> None:
         async with GatewayClient(find_url(url), find_token(token)) as client:
-            await run_agent(client, SystemClock(), server, interval)
+            await run_agent(client, SystemClock(), server, interval, find_spool_dir(spool_dir), spool_mib << 20)
 
     stop_logging = configure_logging()
     try:

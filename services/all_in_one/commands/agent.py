@@ -1,101 +1,121 @@
 """`openmanager agent`: this host's metrics to a gateway elsewhere."""
 
 import asyncio
+import os
+import random
 import signal
 import socket
-from collections import deque
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import structlog
 
-from services.all_in_one.commands.client import GatewayClient, GatewayError
+from services.all_in_one.commands.client import CommandError, GatewayClient
+from services.all_in_one.commands.spool import Spool, SpoolError
+from services.all_in_one.commands.spool_sender import SAY_EVERY_SECONDS, SpoolSender
 from services.common.clock import Clock
+from services.common.errors import RefusedError
+from services.common.folder_lock import FolderLock
 from services.common.host import HostReader
+from services.common.ids import new_id
 
 log = structlog.get_logger("agent")
 
-Sample = dict[str, Any]
-MAX_BACKOFF_SECONDS = 60.0
-
 
 class HostAgent:
-    """Reads this host at an interval and hands the samples to a gateway.
+    """Reads this host at an interval; each reading is on disk before it is sent.
 
-    Samples wait in memory, the newest `max_waiting` of them, while the gateway is away; each is let go only once the gateway has
-    said that it is durable. Sending one again is harmless: the gateway drops duplicates.
+    Args:
+        reader: reads the figures.
+        clock: times readings.
+        spool: where they wait; open.
+        sender: brings them to the gateway.
+        server: name of this host.
+        interval_seconds: between readings.
     """
 
     def __init__(
-        self,
-        client: GatewayClient,
-        clock: Clock,
-        reader: HostReader,
-        *,
-        server: str,
-        interval_seconds: float,
-        max_waiting: int = 8640,
+        self, reader: HostReader, clock: Clock, spool: Spool, sender: SpoolSender, *, server: str, interval_seconds: float
     ) -> None:
-        self._client = client
-        self._clock = clock
         self._reader = reader
+        self._clock = clock
+        self._spool = spool
+        self._sender = sender
         self._server = server
         self._interval_seconds = interval_seconds
-        self._waiting: deque[Sample] = deque(maxlen=max_waiting)
-        self._arrived = asyncio.Event()
+        self._lost = 0
+        self._said = 0
+        self._said_at = float("-inf")
 
     async def run(self) -> None:
-        """Read and send until cancelled; raises GatewayError when the gateway refuses for good (a wrong token)."""
-        reading = asyncio.create_task(self._read(), name="read this host")
-        sending = asyncio.create_task(self._send(), name="send samples")
-        try:
-            # Neither ends by itself, so the first to be done has failed.
-            done, _ = await asyncio.wait((reading, sending), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in (reading, sending):
-                task.cancel()
-            await asyncio.wait((reading, sending))
+        """Read and send until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(), name="read this host")
+            tasks.create_task(self._sender.run(), name="send samples")
 
     async def _read(self) -> None:
         while True:
-            metrics = await asyncio.to_thread(self._reader.read)
-            time = datetime.fromtimestamp(self._clock.now(), UTC).isoformat()
-            if len(self._waiting) == self._waiting.maxlen:
-                log.warning("sample_dropped", reason="the gateway has been away for too long", waiting=len(self._waiting))
-            self._waiting.append({"server": self._server, "timestamp": time, "metrics": metrics, "labels": {"role": "host"}})
-            self._arrived.set()
+            if metrics := await asyncio.to_thread(self._reader.read):
+                await self._keep(metrics)
             await self._clock.sleep(self._interval_seconds)
 
-    async def _send(self) -> None:
-        backoff = 1.0
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._waiting:
-                batch = [self._waiting[k] for k in range(min(len(self._waiting), 500))]
-                try:
-                    receipt = await self._client.post("/api/v1/metrics", {"samples": batch})
-                except GatewayError as error:
-                    if not error.retryable:
-                        raise
-                    pause = max(backoff, min(error.retry_after_seconds, MAX_BACKOFF_SECONDS))
-                    log.warning("gateway_away", error=str(error), waiting=len(self._waiting), retry_seconds=pause)
-                    await self._clock.sleep(pause)
-                    backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
-                    continue
-                backoff = 1.0
-                for sample in batch:
-                    if self._waiting and self._waiting[0] is sample:
-                        self._waiting.popleft()
-                if receipt.get("rejected") or receipt.get("late"):
-                    log.warning("samples_refused", receipt=receipt)
+    async def _keep(self, metrics: dict[str, float]) -> None:
+        time_ms = round(self._clock.now() * 1000)
+        time = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
+        sample = {"server": self._server, "timestamp": time, "metrics": metrics, "labels": {"role": "host"}}
+        problem = "the gateway has been away for too long"
+        try:
+            await asyncio.to_thread(self._spool.add, [sample], time_ms)
+        except SpoolError as error:
+            self._lost += 1
+            problem = str(error)
+        self._sender.notify()
+        self._tell_of_losses(problem)
+
+    def _tell_of_losses(self, reason: str) -> None:
+        """Say once a minute how many readings are gone for good, if there are more of them than last time."""
+        dropped = self._lost + self._spool.dropped
+        if dropped > self._said and self._clock.monotonic() - self._said_at >= SAY_EVERY_SECONDS:
+            log.warning("readings_dropped", reason=reason, dropped=dropped)
+            self._said, self._said_at = dropped, self._clock.monotonic()
 
 
-async def run_agent(client: GatewayClient, clock: Clock, server: str | None, interval_seconds: float) -> None:
-    """Run the agent until SIGINT or SIGTERM."""
-    agent = HostAgent(client, clock, HostReader(clock), server=server or socket.gethostname(), interval_seconds=interval_seconds)
+def find_spool_dir(given: Path | None) -> Path:
+    """The agent's own folder: the flag, `agent` in OPENMANAGER_DATA_DIR, or where this user's programs keep their state."""
+    if given is not None:
+        return given
+    if folder := os.environ.get("OPENMANAGER_DATA_DIR"):
+        return Path(folder) / "agent"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "openmanager" / "agent"
+
+
+async def run_agent(
+    client: GatewayClient, clock: Clock, server: str | None, interval_seconds: float, spool_dir: Path, spool_bytes: int
+) -> None:
+    """Run the agent until SIGINT or SIGTERM.
+
+    Raises:
+        CommandError: the folder is another agent's, or cannot be used.
+    """
+    lock = FolderLock(spool_dir)
+    try:
+        lock.acquire()
+    except RefusedError as error:
+        raise CommandError(f"{error.message}\n  --spool-dir names the folder of this agent alone") from error
+    spool = Spool(spool_dir, clock, new_id, max_bytes=spool_bytes)
+    try:
+        await asyncio.to_thread(spool.open)
+        sender = SpoolSender(client, clock, spool, random.SystemRandom().random)
+        reader = HostReader(clock)
+        agent = HostAgent(reader, clock, spool, sender, server=server or socket.gethostname(), interval_seconds=interval_seconds)
+        await _until_told(agent)
+    finally:
+        spool.close()
+        lock.release()
+
+
+async def _until_told(agent: HostAgent) -> None:
     work = asyncio.create_task(agent.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,8 @@
 """How the commands reach a gateway: where it is, which token opens it, and its errors in words."""
 
 import os
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,7 +102,7 @@ class GatewayClient:
             async with self._session.request(method, self._url + path, data=body, headers=headers) as response:
                 raw = await response.read()
                 status = response.status
-                wait = response.headers.get("Retry-After", "")
+                wait = _wait_seconds(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise GatewayError(
                 f"{self._url} cannot be reached: {str(error) or type(error).__name__}; is the suite running there?"
@@ -108,10 +110,23 @@ class GatewayClient:
         try:
             answer = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            raise GatewayError(f"{self._url} is no OpenManager gateway: it answered {status} without JSON", status) from error
+            raise GatewayError(
+                f"{self._url} is no OpenManager gateway: it answered {status} without JSON", status, "", wait
+            ) from error
         if status >= 400:
-            raise _problem(answer, status, float(wait) if wait.isdecimal() else 0.0)
+            raise _problem(answer, status, wait)
         return answer
+
+
+def _wait_seconds(headers: Mapping[str, str]) -> float:
+    """What `Retry-After` asks for; 0 where it is missing or wrong. A date counts from the answer's own."""
+    asked = headers.get("Retry-After", "")
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        return max(0.0, (parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds())
+    except (TypeError, ValueError):  # no dates, or only one of them with a zone
+        return 0.0
 
 
 def _problem(answer: object, status: int, retry_after_seconds: float) -> GatewayError:

@@ -1,49 +1,27 @@
-"""The agent keeps what the gateway has not said to be durable, and lets go of the rest."""
+"""The agent reads this host at its interval, and each reading is on disk before it is sent."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from services.all_in_one.commands.agent import HostAgent, Sample
-from services.all_in_one.commands.client import GatewayClient, GatewayError
-from services.common.clock import ManualClock
+from services.all_in_one.commands.agent import HostAgent, find_spool_dir, run_agent
+from services.all_in_one.commands.client import CommandError, GatewayClient
+from services.all_in_one.commands.spool import Spool, SpoolError
+from services.all_in_one.commands.spool_sender import SpoolSender
+from services.common.clock import ManualClock, SystemClock
+from services.common.folder_lock import FolderLock
 from services.common.host import HostReader
+from tests.support.fake_gateway import FakeGateway, fake_gateway, refuses
 
 START = 1_700_000_000.0
 
 
-class Gateway(GatewayClient):
-    """Stores what it is sent unless `failure` says otherwise; `lost` answers are those that do not arrive although it stored."""
-
-    def __init__(self) -> None:
-        super().__init__("http://gateway", "token")
-        self.failure: GatewayError | None = None
-        self.lost = 0
-        self.calls: list[list[Sample]] = []
-        self.stored: list[Sample] = []
-
-    async def post(self, path: str, body: Any) -> Any:
-        assert path == "/api/v1/metrics"
-        self.calls.append(list(body["samples"]))
-        if self.failure is not None:
-            raise self.failure
-        self.stored += body["samples"]
-        if self.lost:
-            self.lost -= 1
-            raise GatewayError("timed out")
-        return {"accepted": len(body["samples"]), "rejected": 0, "duplicate": 0, "late": 0, "errors": []}
-
-    def seconds(self) -> list[float]:
-        """When the stored samples are from, in seconds since the start."""
-        return [datetime.fromisoformat(sample["timestamp"]).timestamp() - START for sample in self.stored]
-
-
 class Reader(HostReader):
-    """Counts its readings."""
+    """Counts its readings; the third gives nothing."""
 
     def __init__(self) -> None:
         super().__init__(ManualClock())
@@ -51,113 +29,90 @@ class Reader(HostReader):
 
     def read(self) -> dict[str, float]:
         self.reads += 1
-        return {"cpu": float(self.reads)}
+        return {"cpu": float(self.reads)} if self.reads != 3 else {}
 
 
 class Bench:
     """An agent with a clock of its own, beside a gateway."""
 
-    def __init__(self, max_waiting: int = 8640) -> None:
+    def __init__(self, gateway: FakeGateway, client: GatewayClient, folder: Path) -> None:
+        self.gateway = gateway
         self.clock = ManualClock(START)
-        self.gateway = Gateway()
         self.reader = Reader()
-        self.agent = HostAgent(
-            self.gateway, self.clock, self.reader, server="web-01", interval_seconds=10.0, max_waiting=max_waiting
-        )
+        self.spool = Spool(folder, self.clock, lambda: "spool")
+        self.spool.open()
+        self.sender = SpoolSender(client, self.clock, self.spool, lambda: 1.0)
+        self.agent = HostAgent(self.reader, self.clock, self.spool, self.sender, server="web-01", interval_seconds=10.0)
 
     async def advance_until(self, happened: Callable[[], bool]) -> None:
-        """Let time pass second by second; readings are done by a thread, which this gives its turn."""
-        for _ in range(2000):
-            if happened():
-                return
-            await asyncio.sleep(0.001)
-            if not happened():
-                await self.clock.advance(1.0)
-        raise AssertionError("it did not happen")
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
-        task = asyncio.create_task(self.agent.run())
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+        """Let time pass second by second; threads and sockets do the work, which this gives their turn."""
+        async with asyncio.timeout(20):
+            while not happened():
+                await asyncio.sleep(0.005)
+                if not happened():
+                    await self.clock.advance(1.0)
 
 
-async def test_each_reading_is_sent_once_with_its_time() -> None:
-    bench = Bench()
-    async with bench.running():
-        await bench.advance_until(lambda: len(bench.gateway.stored) >= 3)
-    assert bench.gateway.stored[0]["server"] == "web-01"
-    assert bench.gateway.stored[0]["labels"] == {"role": "host"}
-    assert [sample["metrics"]["cpu"] for sample in bench.gateway.stored[:3]] == [1.0, 2.0, 3.0]
-    first, second, third = bench.gateway.seconds()[:3]
-    assert second - first >= 10
-    assert third - second >= 10
-    assert all(len(call) == 1 for call in bench.gateway.calls)
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with fake_gateway() as gateway, GatewayClient(gateway.url, "token") as client:
+        bench = Bench(gateway, client, tmp_path)
+        task = asyncio.create_task(bench.agent.run())
+        yield bench
+        task.cancel()
+        await asyncio.wait([task])
+        bench.spool.close()
+        assert task.cancelled()
 
 
-async def test_what_the_gateway_misses_while_it_is_away_arrives_when_it_is_back() -> None:
-    bench = Bench()
-    bench.gateway.failure = GatewayError("away")
-    async with bench.running():
-        await bench.advance_until(lambda: bench.reader.reads >= 6)
-        assert bench.gateway.stored == []
-        assert len(bench.gateway.calls) < 60
-        bench.gateway.failure = None
-        await bench.advance_until(lambda: len(bench.gateway.stored) >= 6)
-    cpu = [sample["metrics"]["cpu"] for sample in bench.gateway.stored]
-    assert cpu == [float(k + 1) for k in range(len(cpu))]
+async def test_each_reading_is_sent_once_with_its_time(bench: Bench) -> None:
+    await bench.advance_until(lambda: len(bench.gateway.stored) >= 3)
+    first, second, third = bench.gateway.stored[:3]
+    assert (first["server"], first["labels"]) == ("web-01", {"role": "host"})
+    assert [sample["metrics"]["cpu"] for sample in (first, second, third)] == [1.0, 2.0, 4.0]
+    times = [datetime.fromisoformat(sample["timestamp"]).timestamp() - START for sample in (first, second, third)]
+    assert times[1] - times[0] >= 10
+    assert times[2] - times[1] >= 20
 
 
-async def test_a_sample_is_let_go_only_when_its_answer_has_arrived() -> None:
-    bench = Bench()
-    bench.gateway.lost = 1
-    async with bench.running():
-        await bench.advance_until(lambda: len(bench.gateway.calls) >= 3)
-    first, second, third = bench.gateway.calls[:3]
-    assert second[: len(first)] == first
-    assert not [sample for sample in third if sample in second]
+async def test_what_the_gateway_misses_while_it_is_away_arrives_when_it_is_back(bench: Bench) -> None:
+    bench.gateway.otherwise = refuses(503, "UNAVAILABLE")
+    await bench.advance_until(lambda: bench.reader.reads >= 8)
+    assert bench.gateway.stored == []
+    bench.gateway.otherwise = None
+    await bench.advance_until(lambda: len(bench.gateway.stored) >= 7)
+    assert [sample["metrics"]["cpu"] for sample in bench.gateway.stored[:7]] == [1.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 
 
-async def test_the_oldest_give_way_when_too_many_wait() -> None:
-    bench = Bench(max_waiting=3)
-    bench.gateway.failure = GatewayError("away", 503)
-    async with bench.running():
-        await bench.advance_until(lambda: bench.reader.reads >= 7)
-        bench.gateway.failure = None
-        await bench.advance_until(lambda: len(bench.gateway.stored) >= 3)
-    first = [sample["metrics"]["cpu"] for sample in bench.gateway.stored[:3]]
-    assert first[0] >= 4.0
-    assert first == [first[0], first[0] + 1, first[0] + 2]
+async def test_a_disk_that_is_full_costs_readings_and_is_told_once_a_minute(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise SpoolError("no space")
 
-
-async def test_the_agent_waits_as_long_as_the_gateway_asks() -> None:
-    bench = Bench()
-    bench.gateway.failure = GatewayError("busy", 429, "RATE_LIMITED", retry_after_seconds=45.0)
-    async with bench.running():
-        await bench.advance_until(lambda: len(bench.gateway.calls) >= 1)
-        refused_at = bench.clock.now()
-        bench.gateway.failure = None
-        await bench.advance_until(lambda: len(bench.gateway.calls) >= 2)
-        assert bench.clock.now() - refused_at >= 45.0
-
-
-@pytest.mark.parametrize("status", [400, 401, 403])
-async def test_a_refusal_for_good_ends_the_agent_with_the_gateways_words(status: int) -> None:
-    bench = Bench()
-    bench.gateway.failure = GatewayError("the token is not known", status, "UNAUTHENTICATED")
-    async with bench.running() as task:
-        await bench.advance_until(task.done)
-        with pytest.raises(GatewayError, match="the token is not known"):
-            task.result()
-
-
-async def test_cancelling_ends_both_of_its_tasks() -> None:
-    bench = Bench()
-    before = asyncio.all_tasks()
-    async with bench.running() as task:
+    monkeypatch.setattr(bench.spool, "add", full)
+    with capture_logs() as logs:
+        await bench.advance_until(lambda: bench.reader.reads >= 14)
+        monkeypatch.undo()
         await bench.advance_until(lambda: len(bench.gateway.stored) >= 1)
-    assert task.cancelled()
-    assert asyncio.all_tasks() == before
+    said = [entry for entry in logs if entry["event"] == "readings_dropped"]
+    assert 1 <= len(said) <= bench.reader.reads // 4
+    assert said[0]["reason"] == "no space"
+    assert said[-1]["dropped"] > said[0]["dropped"]
+
+
+async def test_a_second_agent_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with FolderLock(tmp_path):
+        async with GatewayClient("http://127.0.0.1:9", "token") as client:
+            with pytest.raises(CommandError, match=r"is in use by process \d+.*(\n.*)*--spool-dir"):
+                await run_agent(client, SystemClock(), "web-01", 10.0, tmp_path, 1 << 20)
+
+
+def test_the_folder_comes_from_flag_environment_or_the_users_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("OPENMANAGER_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert find_spool_dir(None) == tmp_path / "state/openmanager/agent"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_spool_dir(None) == tmp_path / ".local/state/openmanager/agent"
+    monkeypatch.setenv("OPENMANAGER_DATA_DIR", str(tmp_path / "data"))
+    assert find_spool_dir(None) == tmp_path / "data/agent"
+    assert find_spool_dir(tmp_path) == tmp_path
