@@ -10,10 +10,10 @@ OPENMANAGER_DEMO ?= true
 export OPENMANAGER_DEMO
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint type imports fmt protos protos-check assets bench lock up down docs browser-test pictures clean setup setup-dev
+.PHONY: help run test check lint type imports fmt protos protos-check assets bench bench-metrics bench-metrics-scale lock up down docs browser-test pictures clean setup setup-dev
 
 help:  ## Show the verbs
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-19s %s\n", $$1, $$2}'
 
 $(STAMPS)/build: requirements/build.txt tools/create_environment.sh
 	@tools/create_environment.sh $(PYTHON) $(VENV)
@@ -77,6 +77,14 @@ protos-check: setup-dev $(STAMPS)/protos  ## gen/ is fresh and no contract is br
 
 bench: setup-dev  ## Benchmarks, each beside a named baseline in the same run
 	$(BIN)/python -m benchmarks
+
+# Flags such as `--ticks 100` go into BENCH_METRICS.
+bench-metrics: setup-dev  ## Metrics beside VictoriaMetrics, Prometheus and InfluxDB
+	$(BIN)/python -m benchmarks.metrics $(BENCH_METRICS)
+
+bench-metrics-scale: setup-dev $(STAMPS)/pictures  ## Draw metrics against their amount into docs/images/metrics_scaling.png
+	$(BIN)/python -m benchmarks.metrics --scale docs/images/metrics_scaling.csv
+	PYTHONPATH=. $(VENV)/pictures/bin/python -m benchmarks.metrics.picture docs/images/metrics_scaling.csv docs/images/metrics_scaling.png
 
 browser-test: setup-dev  ## The dashboard in headless Chromium
 	$(BIN)/python -m pytest tests/browser
