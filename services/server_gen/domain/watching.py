@@ -1,5 +1,6 @@
 """The samples of the fleet step by step, as time goes on or as fast as the past is wanted."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -80,20 +81,42 @@ class Watch:
         self._next_ms = self._present_ms() if start is None else math.ceil(start * 1000 / interval_ms) * interval_ms
 
     async def steps(self) -> AsyncIterator[Step]:
-        """Every step as its time comes, without end; each is wholly of one fleet."""
+        """Every step as its time comes, without end; each is wholly of one fleet.
+
+        When servers join, or another fleet begins, the present step comes again at once, so that nobody waits to see them.
+        """
         async for step in self._past():
             yield step
+        sent = None if self._is_due() else _members(self._fleet.snapshot)
         while True:
-            await self._clock.sleep(self._next_ms / 1000 - self._clock.now())
+            if sent is not None:
+                await self._due(sent)
             # After a stall the newest step is sent, not all that were missed.
-            self._next_ms = max(self._next_ms, self._present_ms())
+            time_ms = max(self._next_ms, self._present_ms()) if self._is_due() else self._next_ms - self._interval_ms
             while True:
                 snapshot = await self._fleet.current()
-                figures = await self._compute(snapshot, 1)
+                figures = await self._compute(snapshot, time_ms, 1)
                 if self._fleet.snapshot.generation == snapshot.generation:
                     break
-            yield Step(snapshot, self._next_ms, figures[:, 0])
-            self._next_ms += self._interval_ms
+            sent = _members(snapshot)
+            self._next_ms = time_ms + self._interval_ms
+            yield Step(snapshot, time_ms, figures[:, 0])
+
+    def _is_due(self) -> bool:
+        return self._clock.now() * 1000 >= self._next_ms
+
+    async def _due(self, sent: tuple[int, int]) -> None:
+        """Wait until the next step is due, or until the fleet has other servers than those that were sent."""
+        timer = asyncio.create_task(self._clock.sleep(self._next_ms / 1000 - self._clock.now()))
+        try:
+            while not timer.done() and _members(self._fleet.snapshot) == sent:
+                change = asyncio.create_task(self._fleet.changed())
+                try:
+                    await asyncio.wait((timer, change), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+        finally:
+            timer.cancel()
 
     async def _past(self) -> AsyncIterator[Step]:
         """The steps before the present one, all of them, until the present has been reached."""
@@ -101,7 +124,7 @@ class Watch:
         while (due := (self._present_ms() - self._next_ms) // self._interval_ms) > 0:
             snapshot = await self._fleet.current()
             count = min(due, max(1, _CELLS_AT_ONCE // max(1, len(snapshot.servers))))
-            figures = await self._compute(snapshot, count)
+            figures = await self._compute(snapshot, self._next_ms, count)
             for number in range(count):
                 if self._speed is not None:
                     wait = (self._next_ms - first_ms) / 1000 / self._speed - (self._clock.monotonic() - began)
@@ -112,9 +135,14 @@ class Watch:
                 yield Step(snapshot, self._next_ms, figures[:, number])
                 self._next_ms += self._interval_ms
 
-    async def _compute(self, snapshot: Snapshot, count: int) -> Floats:
-        times = (self._next_ms + self._interval_ms * np.arange(count)) / 1000
+    async def _compute(self, snapshot: Snapshot, first_ms: int, count: int) -> Floats:
+        times = (first_ms + self._interval_ms * np.arange(count)) / 1000
         return await self._pool.run(COMPUTE_SECONDS, snapshot.figures, times)
 
     def _present_ms(self) -> int:
         return math.floor(self._clock.now() * 1000 / self._interval_ms) * self._interval_ms
+
+
+def _members(snapshot: Snapshot) -> tuple[int, int]:
+    """Tells one set of servers from another: within a generation servers only join."""
+    return snapshot.generation, len(snapshot.servers)
