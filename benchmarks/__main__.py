@@ -22,6 +22,7 @@ BENCHMARKS = {
     "analyze": 150,
     "fleet_generation": 60,
     "fleet_history": 200,
+    "restart": 120,
 }
 ROOT = Path(__file__).resolve().parent.parent
 

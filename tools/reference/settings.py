@@ -22,6 +22,7 @@ COMMAND_VARIABLES = (
     ("OPENMANAGER_URL", "Gateway that `openmanager ask`, `agent` and `import` talk to; `http://127.0.0.1:8080` by default."),
     ("OPENMANAGER_TOKEN", "Token that they show; without it, `OPENMANAGER_ADMIN_TOKEN`, then the file in the data folder."),
     ("OPENMANAGER_SERVICE", "Service that a container runs: `all_in_one`, or the name of one."),
+    ("OPENMANAGER_TEST_KILLS", "For the tests: how often the suite is killed while four writers push; 6 by default."),
     (
         "OPENMANAGER_TEST_REQUIRE_SERVERS",
         "For the tests: one that needs a server which is not installed fails, and is not left out.",
