@@ -74,7 +74,8 @@ def _run(workload: Workload, root: Path, only: str) -> list[Figures]:
 
 
 def _told(figures: Figures) -> Figures:
-    print(f"measured: {figures.way}: {figures.per_cpu_second / 1e6:.3f} M samples/CPU-s", flush=True)
+    load = os.getloadavg()[0]
+    print(f"measured: {figures.way}: {figures.per_cpu_second / 1e6:.3f} M samples/CPU-s; load average {load:.2f}", flush=True)
     return figures
 
 
