@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.support import print_table
+from benchmarks.support import cpu_seconds, print_table
 from services.common.clock import SystemClock
 from services.metrics.adapters.embedded import EmbeddedStore
 from services.metrics.domain.ports import Columns
@@ -58,33 +59,40 @@ def fill_and_kill(folder: Path) -> tuple[int, int]:
     return int(packed), int(journalled)
 
 
-def start(folder: Path) -> tuple[Stack, float]:
-    """The suite, and the seconds until it was ready."""
+@dataclass(frozen=True)
+class Start:
+    """What a start took until ready; CPU is that of the suite's process, which other work on the machine does not lengthen."""
+
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def start(folder: Path) -> tuple[Stack, Start]:
+    """The suite, ready."""
     started = time.perf_counter()
     stack = start_all_in_one(folder, OPENMANAGER_METRICS_HOST_ENABLED="false", OPENMANAGER_METRICS_FLEET_ENABLED="false")
-    return stack, time.perf_counter() - started
+    return stack, Start(time.perf_counter() - started, cpu_seconds(stack.process("metrics").pid))
 
 
 async def count(stack: Stack) -> int:
     """Samples that queries see."""
     async with open_api(stack) as api:
-        (found,) = await api.value('sum(count_over_time({__name__=~"metric_.+"}[3h]))')
-    return int(found)
+        return sum([int((await api.value(f"sum(count_over_time(metric_{k}[3h]))"))[0]) for k in range(METRICS)])
 
 
-def restart(folder: Path, rounds: int, expected: int) -> list[float]:
-    """Seconds until ready, each time after a kill."""
-    seconds = []
+def restart(folder: Path, rounds: int, expected: int) -> list[Start]:
+    """The starts, each after a kill."""
+    starts = []
     for k in range(rounds):
         stack, took = start(folder)
         try:
-            seconds.append(took)
+            starts.append(took)
             if expected and k == rounds - 1:
                 found = asyncio.run(count(stack))
                 assert found == expected, f"{found:,} of {expected:,} samples are there"
         finally:
             stack.kill()
-    return seconds
+    return starts
 
 
 def bench(rounds: int) -> None:
@@ -95,14 +103,14 @@ def bench(rounds: int) -> None:
         empty = restart(folder / "empty", rounds, 0)
         packed, journalled = fill_and_kill(folder / "full" / "metrics")
         full = restart(folder / "full", rounds, SERIES * STEPS)
-    for what, samples, seconds in (("no samples", 0, empty), ("recent samples", packed + journalled, full)):
-        rows.append([what, f"{samples:,}", f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s"])
-    print_table(f"kill -9, then ready after ({rounds} rounds):", ["data folder", "samples", "median", "slowest"], rows)
+    for what, samples, starts in (("no samples", 0, empty), ("recent samples", packed + journalled, full)):
+        wall = [one.wall_seconds for one in starts]
+        cpu = statistics.median(one.cpu_seconds for one in starts)
+        rows.append([what, f"{samples:,}", f"{statistics.median(wall):.2f} s", f"{max(wall):.2f} s", f"{cpu:.2f} s"])
+    print_table(f"kill -9, then ready after ({rounds} rounds):", ["data folder", "samples", "median", "slowest", "CPU"], rows)
     print(f"  {journalled:,} of the samples were in the journal alone, and all {packed + journalled:,} are there in queries")
-    verdict = "held" if max(full) <= BAR_SECONDS else "NOT HELD"
-    print(
-        f"  the samples cost {statistics.median(full) - statistics.median(empty):.2f} s; the bar is {BAR_SECONDS:.0f} s: {verdict}"
-    )
+    slowest = max(one.wall_seconds for one in full)
+    print(f"  the bar is {BAR_SECONDS:.0f} s: {'held' if slowest <= BAR_SECONDS else 'NOT HELD'}")
 
 
 def main() -> None:
