@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -363,7 +364,7 @@ async def test_a_killed_process_loses_no_acknowledged_sample(receiver: RemoteWri
 def _write_until_killed(command: list[str], acknowledgements: int) -> list[int]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        numbers = [int(line) for line, _ in zip(process.stdout, range(acknowledgements), strict=False)]
+        numbers = [int(line) for line in islice(process.stdout, acknowledgements)]
         process.kill()
         rest = process.stdout.read()
     return numbers + [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def write_until_killed(folder: Path, first: int, acknowledgements: int) -> list[
     command = [sys.executable, "-m", "tests.support.store_writer", str(folder), str(first)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        numbers = [int(line) for line, _ in zip(process.stdout, range(acknowledgements), strict=False)]
+        numbers = [int(line) for line in islice(process.stdout, acknowledgements)]
         process.kill()
         # What was written to the pipe before the kill was acknowledged as well; the last line may be torn.
         rest = process.stdout.read()
