@@ -133,9 +133,9 @@ class Cells:
         times = _CELL_SECONDS * np.arange(float(first), until + 1.0)
         moment = Moments(machines).at(times)
         shape = (len(where), len(times))
-        counts = _stack(counted(machines, moment.amount, moment.boot_amount), shape)
-        usual = _stack(flow(machines, moment.rate, REST).rates, shape)
-        actual = _stack(flow(machines, moment.rate, self._levers(times, where)).rates, shape)
+        counts = stacked(counted(machines, moment.amount, moment.boot_amount), shape)
+        usual = stacked(flow(machines, moment.rate, REST).rates, shape)
+        actual = stacked(flow(machines, moment.rate, self._levers(times, where)).rates, shape)
         # The same rates give exactly 1; a counter that stands still has no ratio.
         ratio = np.clip(np.divide(actual, usual, out=np.ones_like(usual), where=usual > 0.0), 0.0, _MAX_RATIO)[:, :, :-1]
         moved = (ratio[_SHARES] != 1.0).any(axis=0)
@@ -173,5 +173,6 @@ class Cells:
         return total
 
 
-def _stack(values: dict[str, Floats], shape: tuple[int, int]) -> Floats:
+def stacked(values: dict[str, Floats], shape: tuple[int, ...]) -> Floats:
+    """Every counter of `COUNTERS` in one array [counter, *shape]."""
     return np.stack([np.broadcast_to(values[key], shape) for key in COUNTERS])

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.server_gen.domain.catalogue import CATALOGUE
-from services.server_gen.domain.cells import COUNTERS, Cells
+from services.server_gen.domain.cells import COUNTERS, Cells, stacked
 from services.server_gen.domain.figures import figures
 from services.server_gen.domain.levers import Disturbances, Levers, Span
 from services.server_gen.domain.machines import RESTART_SECONDS, Machines
-from services.server_gen.domain.moments import Moment, Moments, counted, origin_day
+from services.server_gen.domain.moments import Chosen, Moment, Moments, counted, origin_day
 from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.physics import REST, flow
 from services.server_gen.domain.recent import LAGS, disturbed_loads, recent_loads
@@ -38,7 +38,7 @@ class Disturbed:
         self._spans = {at: list(spans[server.index]) for at, server in enumerate(servers) if spans.get(server.index)}
         self._cells = Cells(moments, self._spans, self._levers)
         self._started: dict[tuple[int, int], float] = {}
-        self._kept: tuple[bytes, Moments] | None = None
+        self._some = Chosen(moments)
 
     def take_over(self, other: "Disturbed", same_until: Mapping[int, float]) -> None:
         """Keep what another one computed of the servers of these indices, which were disturbed in the same way before a Unix time each."""
@@ -61,7 +61,7 @@ class Disturbed:
         )
         if not len(where):
             return where, np.empty((len(CATALOGUE), 0, len(times)))
-        moments = self._some(where)
+        moments = self._some.at(where)
         machines, moment = moments.machines, moments.at(times)
         levers = self._levers(times, where)
         start = np.maximum(np.broadcast_to(moment.start, (len(where), len(times))), self._fault_starts(times, where, levers))
@@ -71,11 +71,6 @@ class Disturbed:
         loads = disturbed_loads(machines, moment, recent_loads(machines, moment), past)
         happening = flow(machines, moment.rate, levers)
         return where, figures(machines, moment, happening, levers, counters, loads, start, work)
-
-    def _some(self, where: NDArray[np.intp]) -> Moments:
-        if self._kept is None or self._kept[0] != where.tobytes():
-            self._kept = where.tobytes(), Moments(self._moments.machines.take(where))
-        return self._kept[1]
 
     def _levers(self, times: Floats, where: NDArray[np.intp]) -> Levers:
         """The levers as [n, m], or at rest where none is pulled at any of the times."""
@@ -108,11 +103,11 @@ class Disturbed:
     ) -> tuple[dict[str, Floats], Floats]:
         """The counters in units since the last start, and the work since that of the service."""
         shape = start.shape
-        counts = _stack(counted(machines, moment.amount, moment.boot_amount), shape)
+        counts = stacked(counted(machines, moment.amount, moment.boot_amount), shape)
         start_amount = moment.start_amount
         if (start != moment.start).any():
             start_amount = machines.amount(start, origin_day(moment.times))
-        at_start = _stack(counted(machines, start_amount, moment.boot_amount), shape)
+        at_start = stacked(counted(machines, start_amount, moment.boot_amount), shape)
         boots = np.broadcast_to(moment.boot, shape)
         for row, position in enumerate(where.tolist()):
             excess = self._cells.excess(position, moment.times, counts[:, row], boots[row])
@@ -121,7 +116,3 @@ class Disturbed:
             at_start[:, row] += excess_at_start
         counts[_SERVICE] = np.maximum(counts[_SERVICE] - at_start[_SERVICE], 0.0)
         return dict(zip(COUNTERS, counts, strict=True)), machines.level(moment.amount.since(start_amount))
-
-
-def _stack(values: dict[str, Floats], shape: tuple[int, ...]) -> Floats:
-    return np.stack([np.broadcast_to(values[key], shape) for key in COUNTERS])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.server_gen.domain.machines import RESTART_SECONDS, Drive, Machines
 from services.server_gen.domain.noise import Floats
@@ -74,6 +75,20 @@ class Moments:
         start, start_amount = self._starts.at(times, since_day)
         rotation, rotation_amount = self._rotations.at(times, since_day)
         return Moment(times, rate, amount, boot, boot_amount, start, start_amount, rotation, rotation_amount)
+
+
+class Chosen:
+    """Some of the machines at a time; those of the last call are kept, for they seldom change."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._machines = moments.machines
+        self._kept: tuple[bytes, Moments] | None = None
+
+    def at(self, positions: NDArray[np.intp]) -> Moments:
+        """Moments of the machines at these positions."""
+        if self._kept is None or self._kept[0] != positions.tobytes():
+            self._kept = positions.tobytes(), Moments(self._machines.take(positions))
+        return self._kept[1]
 
 
 def origin_day(times: Floats) -> int:

@@ -5,14 +5,13 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.server_gen.domain.catalogue import CATALOGUE
 from services.server_gen.domain.disturbed import Disturbed
 from services.server_gen.domain.figures import figures
 from services.server_gen.domain.levers import Disturbances, Undisturbed
 from services.server_gen.domain.machines import Machines
-from services.server_gen.domain.moments import Moments, counted
+from services.server_gen.domain.moments import Chosen, Moments, counted
 from services.server_gen.domain.noise import Floats
 from services.server_gen.domain.physics import REST, flow
 from services.server_gen.domain.recent import recent_loads
@@ -47,7 +46,7 @@ class Simulation:
         self.servers = tuple(servers)
         self._moments = Moments(Machines(seed, self.servers, tuple(sorted(holidays))))
         self._disturbed = Disturbed(self._moments, self.servers, disturbances)
-        self._kept: tuple[bytes, Moments] | None = None
+        self._some = Chosen(self._moments)
 
     def take_over(self, other: "Simulation", same_until: Mapping[int, float]) -> None:
         """Keep what another simulation of the same fleet has computed, so that it is not computed again; no figure changes by it.
@@ -87,13 +86,7 @@ class Simulation:
         if len(rest) == len(self.servers):
             out[:] = _undisturbed(self._moments, times)
         elif len(rest):
-            out[:, rest] = _undisturbed(self._some(rest), times)
-
-    def _some(self, positions: NDArray[np.intp]) -> Moments:
-        """The servers at these positions; those of the last call are kept, for they seldom change."""
-        if self._kept is None or self._kept[0] != positions.tobytes():
-            self._kept = positions.tobytes(), Moments(self._moments.machines.take(positions))
-        return self._kept[1]
+            out[:, rest] = _undisturbed(self._some.at(rest), times)
 
 
 def _undisturbed(moments: Moments, times: Floats) -> Floats:
