@@ -4,13 +4,11 @@ import asyncio
 import random
 import sqlite3
 import struct
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +23,12 @@ from services.metrics.adapters.remote_write_out.queue_file import QueueFile
 from services.metrics.domain.feed import Feed
 from services.metrics.domain.ports import Columns, IdArray
 from services.metrics.domain.write import SampleWriter, Source
+from tests.support.killed_writer import write_until_killed
 from tests.support.promql_corpus.prometheus import BINARY_VARIABLE, Prometheus, find_binary, running_prometheus
 from tests.support.remote_write_receiver import Answer, RemoteWriteReceiver, Sample
 from tests.support.samples import NOW_MS, columns, equal, register
 from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[2]
 KILLS = 6
 
 
@@ -348,7 +346,7 @@ async def test_a_killed_process_loses_no_acknowledged_sample(receiver: RemoteWri
                 receiver.url,
                 str(max(acknowledged, default=0) + 10),
             ]
-            acknowledged.update(await asyncio.to_thread(_write_until_killed, command, rng.randint(10, 80)))
+            acknowledged.update(await asyncio.to_thread(write_until_killed, command, rng.randint(10, 80)))
             if kill == KILLS // 2:
                 await receiver.stop()
             elif kill == KILLS - 2:
@@ -359,15 +357,6 @@ async def test_a_killed_process_loses_no_acknowledged_sample(receiver: RemoteWri
                 return acknowledged <= _whole_batches(receiver.taken)
 
             await until(all_there)
-
-
-def _write_until_killed(command: list[str], acknowledgements: int) -> list[int]:
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        numbers = [int(line) for line in islice(process.stdout, acknowledgements)]
-        process.kill()
-        rest = process.stdout.read()
-    return numbers + [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _whole_batches(taken: list[Sample]) -> set[int]:

@@ -3,30 +3,18 @@
 import random
 import subprocess
 import sys
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from services.metrics.adapters.embedded import EmbeddedStore, doctor
 from services.metrics.domain.ports import MAX_TIME_MS, MIN_TIME_MS
+from tests.support.killed_writer import ROOT, write_until_killed
 from tests.support.samples import by_id
 from tests.support.store_writer import batch_of
 
 KILLS = 10
-ROOT = Path(__file__).parents[2]
-
-
-def write_until_killed(folder: Path, first: int, acknowledgements: int) -> list[int]:
-    """Numbers of the batches that were acknowledged before the writer was killed."""
-    command = [sys.executable, "-m", "tests.support.store_writer", str(folder), str(first)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        numbers = [int(line) for line in islice(process.stdout, acknowledgements)]
-        process.kill()
-        # What was written to the pipe before the kill was acknowledged as well; the last line may be torn.
-        rest = process.stdout.read()
-    return numbers + [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+WRITER = (sys.executable, "-m", "tests.support.store_writer")
 
 
 def delete_and_be_killed(folder: Path, sealed: str) -> None:
@@ -43,7 +31,7 @@ async def test_no_acknowledged_sample_is_lost_or_doubled(tmp_path: Path) -> None
     seals = 0
     for _ in range(KILLS):
         first = max(acknowledged, default=0) + 10
-        numbers = write_until_killed(tmp_path, first, rng.randint(20, 200))
+        numbers = write_until_killed([*WRITER, str(tmp_path), str(first)], rng.randint(20, 200))
         assert numbers, "the writer acknowledged nothing"
         acknowledged.update(numbers)
         store = await EmbeddedStore.open(tmp_path)
